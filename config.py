@@ -1,0 +1,447 @@
+"""Every setting: typed, explained, read once from the environment, all mistakes reported at once.
+
+Standard library only. `<NAME>_FILE` reads a value from a file, for secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; `faults` has a line for each: name, fault, example."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting's reference entry: environment name, section, meaning, example, default as shown."""
+
+    name: str
+    section: str
+    help: str
+    example: str
+    default: str
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "SITE_URL",
+        "site",
+        "The portal's public address, without a path.",
+        "https://portal.example",
+        "http://127.0.0.1:8000",
+    ),
+    Setting(
+        "SITE_NAME", "site", "The portal's name, as visitors read it.", "La vie en Solène", "La vie en Solène"
+    ),
+    Setting("BRAND_NAME", "site", "The brand that runs the portal; consents name it.", "Solène", "Solène"),
+    Setting(
+        "LANGUAGES",
+        "site",
+        "Languages of the site, comma separated; each has a catalogue.",
+        "fr,en,de",
+        "fr,en,de",
+    ),
+    Setting(
+        "DEFAULT_LANGUAGE",
+        "site",
+        "Where a visitor goes whose languages we do not speak.",
+        "fr",
+        "the first of LANGUAGES",
+    ),
+    Setting(
+        "SECRET_KEY",
+        "site",
+        "Signs sessions and forms; at least 32 characters.",
+        "(64 random characters)",
+        "made and kept under DATA_DIR",
+        secret=True,
+    ),
+    Setting("PORT", "site", "The door's port on this machine.", "8000", "8000"),
+    Setting(
+        "DATA_DIR",
+        "site",
+        "Where everything lies that the portal keeps on this machine.",
+        "/srv/portal",
+        "var",
+    ),
+    Setting(
+        "DEMO",
+        "site",
+        "1 fills an empty portal with the fictional brand's clips; 0 leaves it empty.",
+        "0",
+        "1",
+    ),
+    Setting(
+        "DATABASE_URL",
+        "database",
+        "SQLite or PostgreSQL.",
+        "postgresql+psycopg://portal@127.0.0.1/portal",
+        "SQLite under DATA_DIR",
+        secret=True,
+    ),
+    Setting(
+        "BROKER_URL",
+        "broker",
+        "The doorbell between site and worker: redis:// or amqp://.",
+        "redis://127.0.0.1:6379/0",
+        "the embedded Valkey",
+        secret=True,
+    ),
+    Setting(
+        "S3_ENDPOINT_URL",
+        "storage",
+        "The storage, as this machine reaches it.",
+        "http://127.0.0.1:8333",
+        "the embedded SeaweedFS",
+    ),
+    Setting(
+        "S3_PUBLIC_URL", "storage", "The storage, as browsers reach it.", "https://media.example", "SITE_URL"
+    ),
+    Setting("S3_REGION", "storage", "The storage's region.", "eu-west-3", "us-east-1"),
+    Setting(
+        "S3_ACCESS_KEY_ID", "storage", "The storage key's name.", "portal", "made for the embedded storage"
+    ),
+    Setting(
+        "S3_SECRET_ACCESS_KEY",
+        "storage",
+        "The storage key's secret.",
+        "(a long secret)",
+        "made for the embedded storage",
+        secret=True,
+    ),
+    Setting(
+        "S3_ORIGINALS_BUCKET",
+        "storage",
+        "The private bucket: originals and previews.",
+        "brand-originals",
+        "vecu-originals",
+    ),
+    Setting(
+        "S3_PUBLIC_BUCKET",
+        "storage",
+        "The public bucket: exactly what is published.",
+        "brand-public",
+        "vecu-public",
+    ),
+    Setting(
+        "CDN_URL",
+        "storage",
+        "A CDN's address in front of the public bucket.",
+        "https://cdn.example",
+        "none: S3_PUBLIC_URL/<bucket>",
+    ),
+    Setting(
+        "MAIL_URL",
+        "mail",
+        "smtp://user:password@host:587 (smtps:// for TLS from the start).",
+        "smtp://mail.example:587",
+        "messages as .eml under DATA_DIR/mail",
+        secret=True,
+    ),
+    Setting(
+        "MAIL_FROM", "mail", "The sender of our mails.", "portal@brand.example", "portal@<SITE_URL's host>"
+    ),
+    Setting("MAX_UPLOAD_BYTES", "uploads", "The largest film taken, in bytes.", "2147483648", "2147483648"),
+    Setting("MAX_CLIP_SECONDS", "uploads", "The longest film taken, in seconds.", "180", "180"),
+    Setting("TRANSCODE_THREADS", "media", "Encoder threads of the top rung.", "2", "2"),
+    Setting("FFMPEG", "media", "Path of ffmpeg.", "/usr/bin/ffmpeg", "the wheel's ffmpeg"),
+    Setting("FFPROBE", "media", "Path of ffprobe.", "/usr/bin/ffprobe", "the wheel's ffprobe"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Address, name, languages and secrets of the site itself."""
+
+    url: str
+    name: str
+    brand: str
+    languages: tuple[str, ...]
+    default_language: str
+    secret_key: str
+    port: int
+    data_dir: Path
+    demo: bool
+
+    @property
+    def host(self) -> str:
+        """Host and port as they stand in a browser's address."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def is_https(self) -> bool:
+        """Whether cookies may demand TLS."""
+        return self.url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """The S3-compatible storage and its two buckets."""
+
+    endpoint_url: str
+    public_url: str
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    originals_bucket: str
+    public_bucket: str
+    cdn_url: str
+    site_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """How mails leave: an SMTP address, or a folder of .eml files when `url` is empty."""
+
+    url: str
+    sender: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What is taken: bytes of a file, seconds of a film."""
+
+    max_bytes: int
+    max_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """The film tools; empty paths mean the wheels' own."""
+
+    ffmpeg: str
+    ffprobe: str
+    threads: int
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the portal is told from outside, checked."""
+
+    site: Site
+    database_url: str
+    broker_url: str
+    storage: StorageSettings
+    mail: MailSettings
+    uploads: UploadLimits
+    media: MediaSettings
+    origins: Mapping[str, str]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read and check every setting; raises SettingsError with all faults at once."""
+        return _Reader(env).settings()
+
+
+class _Reader:
+    """Collects values, their origins and every fault on the way."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.faults: list[str] = []
+        self.origins: dict[str, str] = {}
+        self.by_name = {setting.name: setting for setting in SETTINGS}
+
+    def fault(self, name: str, what: str) -> None:
+        self.faults.append(f"{name}: {what}, for example {name}={self.by_name[name].example}")
+
+    def raw(self, name: str) -> str:
+        """The value as given, from the environment or the file that `<NAME>_FILE` names; empty if absent."""
+        if value := self.env.get(name, "").strip():
+            self.origins[name] = "environment"
+            return value
+        if path := self.env.get(f"{name}_FILE", "").strip():
+            self.origins[name] = f"file {path}"
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                self.fault(name, f"the file {path} cannot be read ({error.strerror})")
+        self.origins.setdefault(name, "default")
+        return ""
+
+    def text(
+        self, name: str, default: str, *, valid: Callable[[str], bool] | None = None, what: str = ""
+    ) -> str:
+        value = self.raw(name) or default
+        if valid is not None and not valid(value):
+            shown = "(hidden)" if self.by_name[name].secret else repr(value)
+            self.fault(name, f"{shown} {what}")
+        return value
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.raw(name) or str(default)
+        if not value.isdecimal() or not low <= int(value) <= high:
+            self.fault(name, f"{value!r} is not a whole number from {low} to {high}")
+            return default
+        return int(value)
+
+    def url(self, name: str, default: str, *schemes: str, bare: bool = False) -> str:
+        def valid(value: str) -> bool:
+            parts = urlsplit(value)
+            return (
+                parts.scheme in schemes and bool(parts.netloc) and not (bare and parts.path not in ("", "/"))
+            )
+
+        what = f"is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        return self.text(name, default, valid=valid, what=what + (" and has no path" if bare else "")).rstrip(
+            "/"
+        )
+
+    def settings(self) -> Settings:
+        site = self._site()
+        made = Settings(
+            site=site,
+            database_url=self._database(site.data_dir),
+            broker_url=self._broker(),
+            storage=self._storage(site),
+            mail=self._mail(site),
+            uploads=UploadLimits(
+                max_bytes=self.number("MAX_UPLOAD_BYTES", 2 * 1024**3, 1, 50 * 1024**3),
+                max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, 4 * 3600),
+            ),
+            media=self._media(site.data_dir),
+            origins=self.origins,
+        )
+        if self.faults:
+            raise SettingsError(self.faults)
+        return made
+
+    def _site(self) -> Site:
+        data_dir = Path(self.raw("DATA_DIR") or ROOT / "var").absolute()
+        port = self.number("PORT", 8000, 1, 65535)
+        languages = tuple(
+            part.strip() for part in self.text("LANGUAGES", "fr,en,de").split(",") if part.strip()
+        )
+        known = sorted(path.name for path in (ROOT / "portal" / "translations").iterdir() if path.is_dir())
+        if not languages or not set(languages) <= set(known):
+            self.fault(
+                "LANGUAGES",
+                f"{','.join(languages)!r} names a language without a catalogue ({', '.join(known)})",
+            )
+            languages = ("fr",)
+        default = self.text(
+            "DEFAULT_LANGUAGE", languages[0], valid=lambda v: v in languages, what="is not one of LANGUAGES"
+        )
+        return Site(
+            url=self.url("SITE_URL", f"http://127.0.0.1:{port}", "http", "https", bare=True),
+            name=self.text(
+                "SITE_NAME", "La vie en Solène", valid=lambda v: len(v) <= 60, what="is longer than 60"
+            ),
+            brand=self.text("BRAND_NAME", "Solène", valid=lambda v: len(v) <= 60, what="is longer than 60"),
+            languages=languages,
+            default_language=default,
+            secret_key=self._secret_key(data_dir),
+            port=port,
+            data_dir=data_dir,
+            demo=self.text("DEMO", "1", valid=lambda v: v in "01", what="is neither 0 nor 1") == "1",
+        )
+
+    def _secret_key(self, data_dir: Path) -> str:
+        given = self.text(
+            "SECRET_KEY", "", valid=lambda v: not v or len(v) >= 32, what="is shorter than 32 characters"
+        )
+        if given:
+            return given
+        path = data_dir / "secret-key"
+        self.origins["SECRET_KEY"] = f"file {path}"
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            self.fault("DATA_DIR", f"{str(data_dir)!r} cannot be written ({error.strerror})")
+            return ""
+        return path.read_text(encoding="ascii")
+
+    def _database(self, data_dir: Path) -> str:
+        def valid(value: str) -> bool:
+            return value.startswith(("sqlite:///", "postgresql+psycopg://"))
+
+        default = f"sqlite:///{data_dir / 'portal.sqlite'}"
+        return self.text(
+            "DATABASE_URL", default, valid=valid, what="is neither sqlite:/// nor postgresql+psycopg://"
+        )
+
+    def _broker(self) -> str:
+        return self.url("BROKER_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "amqp", "amqps")
+
+    def _storage(self, site: Site) -> StorageSettings:
+        cdn = self.raw("CDN_URL")
+        return StorageSettings(
+            endpoint_url=self.url("S3_ENDPOINT_URL", "http://127.0.0.1:8333", "http", "https"),
+            # Only what was given is judged: a wrong SITE_URL is one mistake, not two.
+            public_url=self.url("S3_PUBLIC_URL", "", "http", "https")
+            if self.raw("S3_PUBLIC_URL")
+            else site.url,
+            region=self.text("S3_REGION", "us-east-1"),
+            access_key_id=self.text("S3_ACCESS_KEY_ID", "vecu"),
+            secret_access_key=self.text("S3_SECRET_ACCESS_KEY", ""),
+            originals_bucket=self._bucket("S3_ORIGINALS_BUCKET", "vecu-originals"),
+            public_bucket=self._bucket("S3_PUBLIC_BUCKET", "vecu-public"),
+            cdn_url=self.url("CDN_URL", cdn, "http", "https") if cdn else "",
+            site_url=site.url,
+        )
+
+    def _bucket(self, name: str, default: str) -> str:
+        # S3's own rule for bucket names, less the dots, which break TLS host names.
+        def valid(value: str) -> bool:
+            return 3 <= len(value) <= 63 and value.replace("-", "").isalnum() and value == value.lower()
+
+        return self.text(name, default, valid=valid, what="is no bucket name (3 to 63 of a-z, 0-9, -)")
+
+    def _mail(self, site: Site) -> MailSettings:
+        host = urlsplit(site.url).hostname or "localhost"
+        sender = f"portal@{host}" if not host.replace(".", "").isdecimal() else "portal@localhost"
+        return MailSettings(
+            url=self.url("MAIL_URL", "", "smtp", "smtps") if self.raw("MAIL_URL") else "",
+            sender=self.text(
+                "MAIL_FROM", sender, valid=lambda v: "@" in v and "\n" not in v, what="is no mail address"
+            ),
+            folder=site.data_dir / "mail",
+        )
+
+    def _media(self, data_dir: Path) -> MediaSettings:
+        def tool(name: str) -> str:
+            what = "is no program on this machine"
+            return self.text(name, "", valid=lambda v: not v or os.access(v, os.X_OK), what=what)
+
+        return MediaSettings(
+            ffmpeg=tool("FFMPEG"),
+            ffprobe=tool("FFPROBE"),
+            threads=self.number("TRANSCODE_THREADS", 2, 1, 64),
+            scratch=data_dir / "scratch",
+        )
+
+
+def shown(settings: Settings, env: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every setting with its value's origin, secrets hidden, for `python -m portal settings`."""
+    rows: list[dict[str, Any]] = []
+    for setting in SETTINGS:
+        given = env.get(setting.name, "")
+        value = given or setting.default
+        origin = settings.origins.get(setting.name, "default")
+        rows.append({
+            "name": setting.name,
+            "value": "(hidden)" if setting.secret and origin != "default" else value,
+            "origin": origin,
+            "help": setting.help,
+        })  # fmt: skip
+    return rows
