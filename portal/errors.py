@@ -1,0 +1,120 @@
+"""Every refusal the product can utter, as codes; the sentences for people live with the doors.
+
+Rules raise these; only doors (web, command line, worker) translate them.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+
+class Code(StrEnum):
+    """A stable word for one cause; `portal/web/errors.py` holds a sentence for each."""
+
+    # Who may do what.
+    NOT_ALLOWED = "not_allowed"
+    SIGN_IN_NEEDED = "sign_in_needed"
+    WRONG_SIGN_IN = "wrong_sign_in"
+    WRONG_TOKEN = "wrong_token"  # noqa: S105 - a code, no secret
+    CROSS_SITE = "cross_site"
+    # What is not there (any more).
+    MISSING = "missing"
+    GONE = "gone"
+    # Somebody was faster, or the thing is elsewhere by now.
+    CONFLICT = "conflict"
+    ALREADY_THERE = "already_there"
+    IN_USE = "in_use"
+    LAST_ADMINISTRATOR = "last_administrator"
+    UNDO_TOO_LATE = "undo_too_late"
+    CAMPAIGN_CLOSED = "campaign_closed"
+    UPLOAD_CLOSED = "upload_closed"
+    PARTS_MISSING = "parts_missing"
+    FILM_MISSING = "film_missing"
+    INCOMPLETE = "incomplete"
+    # What was sent cannot be taken as it is.
+    INVALID = "invalid"
+    UNKNOWN_FIELD = "unknown_field"
+    REQUIRED = "required"
+    TOO_SHORT = "too_short"
+    TOO_LONG_TEXT = "too_long_text"
+    TOO_MANY = "too_many"
+    WRONG_EMAIL = "wrong_email"
+    WRONG_DATE = "wrong_date"
+    UNKNOWN_THEME = "unknown_theme"
+    UNKNOWN_LANGUAGE = "unknown_language"
+    UNKNOWN_REASON = "unknown_reason"
+    KEY_REUSED = "key_reused"
+    NOT_JSON = "not_json"
+    # The film is at fault.
+    WRONG_TYPE = "wrong_type"
+    TOO_LARGE = "too_large"
+    EMPTY_FILE = "empty_file"
+    NOT_A_VIDEO = "not_a_video"
+    NO_PICTURE = "no_picture"
+    TOO_LONG = "too_long"
+    TOO_LARGE_PICTURE = "too_large_picture"
+    BROKEN_FILM = "broken_film"
+    # Too much at once.
+    TOO_OFTEN = "too_often"
+    TOO_MANY_UPLOADS = "too_many_uploads"
+    # We are at fault.
+    OURS_STORAGE = "ours_storage"
+    OURS_TRANSCODE = "ours_transcode"
+    OURS_TIMEOUT = "ours_timeout"
+    OURS_DATABASE = "ours_database"
+    OURS_BROKER = "ours_broker"
+    OURS_MAIL = "ours_mail"
+    OURS_DISK = "ours_disk"
+    OURS_UNKNOWN = "ours_unknown"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the fault lies with the portal and not with the person or the film."""
+        return self.value.startswith("ours_")
+
+
+class PortalError(Exception):
+    """A refusal: a code for machines and catalogues, facts for the sentence, faults by field."""
+
+    status = 500
+
+    def __init__(self, code: Code, *, fields: dict[str, Code] | None = None, **facts: Any) -> None:
+        super().__init__(code.value, facts or fields or {})
+        self.code = code
+        self.facts = facts
+        self.fields = fields or {}
+
+
+class NotAllowed(PortalError):
+    """This person may not do this."""
+
+    status = 403
+
+
+class Missing(PortalError):
+    """There is no such thing, or not for this person."""
+
+    status = 404
+
+
+class Conflict(PortalError):
+    """Somebody was faster, or the thing is in another state by now."""
+
+    status = 409
+
+
+class Unacceptable(PortalError):
+    """What was sent, texts or film, cannot be taken as it is."""
+
+    status = 422
+
+
+class TooMuch(PortalError):
+    """Too large or too often; facts may hold `retry_after` in seconds."""
+
+    status = 429
+
+
+class Unavailable(PortalError):
+    """We cannot do it now; asking again later may help."""
+
+    status = 503

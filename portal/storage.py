@@ -1,0 +1,329 @@
+"""Any S3-compatible service: the few things we ask of it, on keys, in two buckets; the only importer of boto3.
+
+Knows no clip. Server calls use the internal endpoint; signatures for browsers use the public one.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from config import StorageSettings
+from portal.errors import Code, Missing, Unavailable
+
+MIB = 1024 * 1024
+# Ranged reads: a whole large GET is re-read many times over by the embedded store.
+_TRANSFER = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB, max_concurrency=2)
+_NOT_THERE = {"NoSuchUpload", "NoSuchKey", "404", "NotFound", "NoSuchBucket"}
+
+
+class Bucket(StrEnum):
+    """Private originals and previews, or exactly what is published."""
+
+    ORIGINALS = "originals"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One part of an open multipart upload, as the storage lists it."""
+
+    number: int
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMultipart:
+    """A multipart upload that nobody has finished."""
+
+    key: str
+    upload_id: str
+    initiated_at: datetime
+
+
+class Storage:
+    """The two buckets of one S3-compatible service.
+
+    Every method raises Unavailable(OURS_STORAGE) when the service cannot do its part.
+    """
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._settings = settings
+        self._names = {Bucket.ORIGINALS: settings.originals_bucket, Bucket.PUBLIC: settings.public_bucket}
+        self._client = self._make_client(settings.endpoint_url)
+        self._signer = self._make_client(settings.public_url)
+
+    def _make_client(self, endpoint: str) -> Any:
+        # `when_required`: otherwise some services store "aws-chunked" as the object's encoding.
+        config = Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=3,
+            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 3},
+            max_pool_connections=20,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=self._settings.region,
+            aws_access_key_id=self._settings.access_key_id,
+            aws_secret_access_key=self._settings.secret_access_key,
+            config=config,
+        )
+
+    def _ask(self, verb: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._client, verb)(**arguments)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+                raise Missing(Code.MISSING, verb=verb) from error
+            raise Unavailable(Code.OURS_STORAGE, verb=verb, detail=str(error)) from error
+        except BotoCoreError as error:
+            raise Unavailable(Code.OURS_STORAGE, verb=verb, detail=str(error)) from error
+
+    # Multipart uploads, originals bucket ------------------------------------------------------------
+
+    def begin_multipart(self, key: str, content_type: str) -> str:
+        """Open a multipart upload; the storage's own id for it."""
+        bucket = self._names[Bucket.ORIGINALS]
+        answer = self._ask("create_multipart_upload", Bucket=bucket, Key=key, ContentType=content_type)
+        return str(answer["UploadId"])
+
+    def sign_part(self, key: str, upload_id: str, number: int, length: int, *, ttl: int = 3600) -> str:
+        """A URL that takes exactly `length` bytes as part `number` for `ttl` seconds, and nothing else."""
+        # ContentLength must be among the signed parameters, or any size is accepted.
+        return str(
+            self._signer.generate_presigned_url(
+                "upload_part",
+                Params={
+                    "Bucket": self._names[Bucket.ORIGINALS],
+                    "Key": key,
+                    "UploadId": upload_id,
+                    "PartNumber": number,
+                    "ContentLength": length,
+                },
+                ExpiresIn=ttl,
+            )
+        )
+
+    def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
+        """The parts that have arrived, by number; raises Missing when the upload is closed or unknown."""
+        parts: list[StoredPart] = []
+        marker = 0
+        while True:
+            answer = self._ask(
+                "list_parts",
+                Bucket=self._names[Bucket.ORIGINALS],
+                Key=key,
+                UploadId=upload_id,
+                PartNumberMarker=marker,
+            )
+            listed = answer.get("Parts", [])
+            parts += [StoredPart(part["PartNumber"], part["Size"], part["ETag"]) for part in listed]
+            if not answer.get("IsTruncated"):
+                return parts
+            marker = answer["NextPartNumberMarker"]
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> None:
+        """Join the parts into one object; raises Missing when the upload is closed or unknown."""
+        listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        self._ask(
+            "complete_multipart_upload",
+            Bucket=self._names[Bucket.ORIGINALS],
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": listed},
+        )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Throw the parts away; an upload that is gone already is fine."""
+        try:
+            bucket = self._names[Bucket.ORIGINALS]
+            self._ask("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload_id)
+        except Missing:
+            return
+
+    def open_multiparts(self) -> Iterator[OpenMultipart]:
+        """Every multipart upload that was begun and neither finished nor aborted."""
+        markers: dict[str, str] = {}
+        while True:
+            answer = self._ask("list_multipart_uploads", Bucket=self._names[Bucket.ORIGINALS], **markers)
+            for upload in answer.get("Uploads", []):
+                yield OpenMultipart(upload["Key"], upload["UploadId"], upload["Initiated"])
+            if not answer.get("IsTruncated"):
+                return
+            markers = {
+                "KeyMarker": answer["NextKeyMarker"],
+                "UploadIdMarker": answer["NextUploadIdMarker"],
+            }
+
+    # Objects ----------------------------------------------------------------------------------------
+
+    def size(self, bucket: Bucket, key: str) -> int | None:
+        """An object's size in bytes, or None when there is no such object."""
+        try:
+            return int(self._ask("head_object", Bucket=self._names[bucket], Key=key)["ContentLength"])
+        except Missing:
+            return None
+
+    def fetch(self, bucket: Bucket, key: str, path: Path) -> str:
+        """Copy an object into a file by ranged reads; its SHA-256 in hex. Raises Missing."""
+        try:
+            self._client.download_file(self._names[bucket], key, str(path), Config=_TRANSFER)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+                raise Missing(Code.MISSING, verb="fetch") from error
+            raise Unavailable(Code.OURS_STORAGE, verb="fetch", detail=str(error)) from error
+        except BotoCoreError as error:
+            raise Unavailable(Code.OURS_STORAGE, verb="fetch", detail=str(error)) from error
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, bucket: Bucket, key: str, start: int, length: int) -> bytes:
+        """Bytes `start` to `start + length` of an object; raises Missing."""
+        span = f"bytes={start}-{start + length - 1}"
+        return bytes(self._ask("get_object", Bucket=self._names[bucket], Key=key, Range=span)["Body"].read())
+
+    def put(
+        self,
+        bucket: Bucket,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str,
+        cache_control: str = "no-store",
+    ) -> None:
+        """Store a file or bytes under a key, with its type and how long it may be cached."""
+        extra = {"ContentType": content_type, "CacheControl": cache_control}
+        if isinstance(source, bytes):
+            self._ask("put_object", Bucket=self._names[bucket], Key=key, Body=source, **extra)
+            return
+        try:
+            self._client.upload_file(str(source), self._names[bucket], key, ExtraArgs=extra, Config=_TRANSFER)
+        except (ClientError, BotoCoreError, boto3.exceptions.Boto3Error) as error:
+            raise Unavailable(Code.OURS_STORAGE, verb="put", detail=str(error)) from error
+
+    def copy_to_public(self, key: str, public_key: str, *, content_type: str, cache_control: str) -> None:
+        """Copy a private object into the public bucket without moving its bytes through us; raises Missing."""
+        self._ask(
+            "copy_object",
+            Bucket=self._names[Bucket.PUBLIC],
+            Key=public_key,
+            CopySource={"Bucket": self._names[Bucket.ORIGINALS], "Key": key},
+            MetadataDirective="REPLACE",
+            ContentType=content_type,
+            CacheControl=cache_control,
+        )
+
+    def delete(self, bucket: Bucket, keys: Iterable[str]) -> int:
+        """Delete objects in batches of 1000 (S3's limit); how many were asked for. Absent ones are fine."""
+        waiting = list(keys)
+        for start in range(0, len(waiting), 1000):
+            batch = [{"Key": key} for key in waiting[start : start + 1000]]
+            answer = self._ask(
+                "delete_objects", Bucket=self._names[bucket], Delete={"Objects": batch, "Quiet": True}
+            )
+            if answer.get("Errors"):
+                raise Unavailable(Code.OURS_STORAGE, verb="delete", detail=str(answer["Errors"][:3]))
+        return len(waiting)
+
+    def keys(self, bucket: Bucket, prefix: str = "") -> Iterator[str]:
+        """Every key under a prefix."""
+        more: dict[str, str] = {}
+        while True:
+            answer = self._ask("list_objects_v2", Bucket=self._names[bucket], Prefix=prefix, **more)
+            for item in answer.get("Contents", []):
+                yield item["Key"]
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    # Addresses for browsers -------------------------------------------------------------------------
+
+    def sign_get(
+        self, key: str, *, ttl: int, content_type: str | None = None, download_name: str | None = None
+    ) -> str:
+        """A URL that reads one private object for `ttl` seconds."""
+        params = {"Bucket": self._names[Bucket.ORIGINALS], "Key": key}
+        if content_type:
+            params["ResponseContentType"] = content_type
+        if download_name:
+            params["ResponseContentDisposition"] = f'attachment; filename="{download_name}"'
+        return str(self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl))
+
+    def sign_post(
+        self, key: str, *, max_bytes: int, redirect_url: str, ttl: int
+    ) -> tuple[str, dict[str, str]]:
+        """Address and fields of a form that posts one file straight to `key`, then leads to `redirect_url`."""
+        fields = {"success_action_redirect": redirect_url}
+        answer = self._signer.generate_presigned_post(
+            self._names[Bucket.ORIGINALS],
+            key,
+            Fields=dict(fields),
+            Conditions=[["content-length-range", 1, max_bytes], fields],
+            ExpiresIn=ttl,
+        )
+        return str(answer["url"]), dict(answer["fields"])
+
+    def public_url(self, key: str) -> str:
+        """Where everybody reads a published object."""
+        base = self._settings.cdn_url or f"{self._settings.public_url}/{self._settings.public_bucket}"
+        return f"{base}/{key}"
+
+    # Setting up and looking after -------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the buckets and their rules as they must be; harmless when they already are."""
+        for name in self._names.values():
+            try:
+                self._client.head_bucket(Bucket=name)
+            except ClientError:
+                self._ask("create_bucket", Bucket=name)
+            except BotoCoreError as error:
+                raise Unavailable(Code.OURS_STORAGE, verb="prepare", detail=str(error)) from error
+        public = self._settings.public_bucket
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": ["s3:GetObject"],
+            "Resource": [f"arn:aws:s3:::{public}/*"],
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._ask("put_bucket_policy", Bucket=public, Policy=policy)
+        self._allow_origin()
+
+    def _allow_origin(self) -> None:
+        # CORS is needed only where the browser meets the storage on another origin than the site's.
+        if self._settings.public_url == self._settings.site_url and not self._settings.cdn_url:
+            return
+        rule = {
+            "AllowedOrigins": [self._settings.site_url],
+            "AllowedMethods": ["PUT", "GET", "HEAD"],
+            "AllowedHeaders": ["content-type"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 3600,
+        }
+        for name in self._names.values():
+            self._ask("put_bucket_cors", Bucket=name, CORSConfiguration={"CORSRules": [rule]})
+
+    def is_reachable(self) -> bool:
+        """Whether both buckets answer now."""
+        try:
+            for name in self._names.values():
+                self._client.head_bucket(Bucket=name)
+        except (ClientError, BotoCoreError):
+            return False
+        return True
