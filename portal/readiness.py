@@ -1,0 +1,50 @@
+"""Whether a submission is whole: what review still waits for, and the step into review once nothing is missing.
+
+Stands below the rules, so that both the owner's side and the worker's can call it last.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.lifecycle import WORKER, Actor, move
+from portal.models import Clip, Consent, Film, Person, State
+
+REQUIRED_TEXTS = ("first_name", "title", "speech_lang")
+REQUIRED_CONSENTS = ("site", "adult")
+
+
+def newest_film(session: Session, clip: Clip) -> Film | None:
+    """The owner's latest film of this clip, ready or not."""
+    return session.scalars(
+        select(Film).where(Film.clip_id == clip.id).order_by(Film.number.desc()).limit(1)
+    ).one_or_none()
+
+
+def missing(session: Session, clip: Clip) -> list[str]:
+    """What review still waits for, in the form's order; the names are those of contract.md."""
+    owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
+    lacks = [] if owner is not None and owner.email else ["email"]
+    lacks += [field for field in REQUIRED_TEXTS if not getattr(clip, field).strip()]
+    given = set(
+        session.scalars(
+            select(Consent.purpose).where(Consent.clip_id == clip.id, Consent.revoked_at.is_(None))
+        )
+    )
+    lacks += [f"consents.{purpose}" for purpose in REQUIRED_CONSENTS if purpose not in given]
+    if clip.state == State.FAILED or newest_film(session, clip) is None:
+        lacks.append("film")
+    return lacks
+
+
+def is_film_ready(session: Session, clip: Clip) -> bool:
+    """Whether the owner's latest film has all its renditions."""
+    film = newest_film(session, clip)
+    return film is not None and film.ready_at is not None
+
+
+def settle(session: Session, clip: Clip, *, by: Actor = WORKER) -> bool:
+    """Hand the clip to review when its film is ready and nothing is missing; whether it went."""
+    if clip.state != State.PROCESSING or not is_film_ready(session, clip) or missing(session, clip):
+        return False
+    move(session, clip, "ready", by=by)
+    return True

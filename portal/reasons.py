@@ -1,0 +1,291 @@
+"""The sentences for people: one for every refusal, and the names and rules of a moderator's reasons.
+
+Pure functions of the current language; pages, mails, the API and the command line say the same words.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from portal.errors import Code
+from portal.i18n import format_bytes, format_duration, format_number, ngettext
+from portal.i18n import gettext as _
+
+_Facts = Mapping[str, Any]
+
+
+def sentence(code: Code, **facts: Any) -> str:
+    """What happened and what to do next, in the current language; `facts` are those of the PortalError."""
+    return _SENTENCES[code](facts)
+
+
+def name_of(reason_code: str) -> str:
+    """A moderator's reason in a few words; an unknown code is shown as it is."""
+    known = _NAMES.get(reason_code)
+    return known() if known is not None else reason_code
+
+
+def rule_of(reason_code: str) -> str:
+    """The published rule behind a moderator's reason; empty for an unknown code."""
+    known = _RULES.get(reason_code)
+    return known() if known is not None else ""
+
+
+def _too_long(facts: _Facts) -> str:
+    limit = facts.get("limit")
+    if limit is None:
+        return _(
+            "Votre vidéo est trop longue. Raccourcissez-la dans l’application photo, puis envoyez-la de nouveau."
+        )
+    return _(
+        "Votre vidéo dépasse %(limit)s, la durée que nous pouvons prendre. "
+        "Raccourcissez-la dans l’application photo, puis envoyez-la de nouveau.",
+        limit=format_duration(limit),
+    )
+
+
+def _too_large(facts: _Facts) -> str:
+    limit = facts.get("limit")
+    if limit is None:
+        return _("Ce fichier est trop lourd. Filmez plus court ou en 1080p, puis réessayez.")
+    return _(
+        "Ce fichier dépasse %(limit)s, le poids que nous pouvons prendre. Filmez plus court ou en 1080p, puis réessayez.",
+        limit=format_bytes(limit),
+    )
+
+
+def _too_large_picture(facts: _Facts) -> str:
+    if "width" not in facts or "height" not in facts:
+        return _(
+            "L’image de votre vidéo est plus grande que la 4K. Filmez en 4K ou moins, puis envoyez-la de nouveau."
+        )
+    return _(
+        "L’image de votre vidéo mesure %(width)s × %(height)s points, plus que la 4K. "
+        "Filmez en 4K ou moins, puis envoyez-la de nouveau.",
+        width=facts["width"],
+        height=facts["height"],
+    )
+
+
+def _too_short(facts: _Facts) -> str:
+    least = facts.get("least")
+    if least is None:
+        return _("C’est trop court. Ajoutez quelques caractères.")
+    return ngettext(
+        "C’est trop court : il faut au moins %(num)s caractère.",
+        "C’est trop court : il faut au moins %(num)s caractères.",
+        int(least),
+    )
+
+
+def _too_long_text(facts: _Facts) -> str:
+    most = facts.get("most")
+    if most is None:
+        return _("Ce texte est trop long. Raccourcissez-le un peu.")
+    return ngettext(
+        "Ce texte est trop long : %(num)s caractère au plus.",
+        "Ce texte est trop long : %(num)s caractères au plus.",
+        int(most),
+    )
+
+
+def _too_many(facts: _Facts) -> str:
+    most = facts.get("most")
+    if most is None:
+        return _("Il y en a trop. Gardez les plus importants.")
+    return ngettext("Choisissez-en %(num)s au plus.", "Choisissez-en %(num)s au plus.", int(most))
+
+
+def _too_often(facts: _Facts) -> str:
+    seconds = facts.get("retry_after")
+    if seconds is None:
+        return _("C’est un peu trop rapide pour nous. Attendez une minute, puis réessayez.")
+    return ngettext(
+        "C’est un peu trop rapide pour nous. Réessayez dans %(num)s seconde.",
+        "C’est un peu trop rapide pour nous. Réessayez dans %(num)s secondes.",
+        max(1, int(seconds)),
+    )
+
+
+def _parts_missing(facts: _Facts) -> str:
+    missing = facts.get("missing")
+    if not isinstance(missing, (list, tuple)) or not missing:
+        return _(
+            "Une partie de la vidéo n’est pas encore arrivée. Reprenez l’envoi, il continue où il en était."
+        )
+    return ngettext(
+        "Il manque encore %(num)s morceau de la vidéo. Reprenez l’envoi, il continue où il en était.",
+        "Il manque encore %(num)s morceaux de la vidéo. Reprenez l’envoi, il continue où il en était.",
+        len(missing),
+    )
+
+
+def _broken_film(facts: _Facts) -> str:
+    if facts.get("reason") == "cut off":
+        return _(
+            "La fin de votre vidéo manque : le fichier s’est arrêté en chemin. "
+            "Vérifiez qu’elle se lit en entier sur votre téléphone, puis envoyez-la de nouveau."
+        )
+    return _(
+        "Votre vidéo est abîmée et ne se lit pas jusqu’au bout. "
+        "Vérifiez qu’elle se lit sur votre téléphone, puis envoyez-la de nouveau."
+    )
+
+
+def _not_a_video(facts: _Facts) -> str:
+    if facts.get("kind") == "picture":
+        return _("Ce fichier est une photo. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV.")
+    if facts.get("kind") == "sound":
+        return _(
+            "Ce fichier ne contient que du son. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV."
+        )
+    return _("Ce fichier n’est pas une vidéo. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV.")
+
+
+def _unknown_theme(facts: _Facts) -> str:
+    if not facts.get("slug"):
+        return _("Ce thème n’existe pas. Choisissez parmi les thèmes proposés.")
+    return _("Le thème « %(slug)s » n’existe pas. Choisissez parmi les thèmes proposés.", slug=facts["slug"])
+
+
+def _too_many_uploads(facts: _Facts) -> str:
+    limit = facts.get("limit")
+    if limit is None:
+        return _(
+            "Plusieurs envois sont déjà en cours. Terminez-en un, ou annulez-le, avant d’en commencer un autre."
+        )
+    return _(
+        "Vous avez déjà %(most)s envois en cours. Terminez-en un, ou annulez-le, avant d’en commencer un autre.",
+        most=format_number(limit),
+    )
+
+
+_SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
+    Code.NOT_ALLOWED: lambda _f: _(
+        "Vous n’avez pas accès à cette page. Si vous devriez l’avoir, parlez-en à l’équipe."
+    ),
+    Code.SIGN_IN_NEEDED: lambda _f: _("Connectez-vous d’abord, puis revenez ici."),
+    Code.WRONG_SIGN_IN: lambda _f: _(
+        "L’adresse ou le mot de passe ne convient pas. Vérifiez les deux et réessayez."
+    ),
+    Code.WRONG_TOKEN: lambda _f: _("Cette clé n’est pas, ou n’est plus, valable. Demandez-en une nouvelle."),
+    Code.CROSS_SITE: lambda _f: _(
+        "Cette demande venait d’une autre page. Rechargez celle-ci et recommencez."
+    ),
+    Code.MISSING: lambda _f: _("Il n’y a rien à cette adresse. Vérifiez le lien, ou repartez de l’accueil."),
+    Code.GONE: lambda _f: _(
+        "Ce que vous cherchez n’est plus là. Repartez de l’accueil pour en voir d’autres."
+    ),
+    Code.CONFLICT: lambda _f: _(
+        "Quelque chose a changé entre-temps. Rechargez la page pour voir où nous en sommes."
+    ),
+    Code.ALREADY_THERE: lambda _f: _("Cela existe déjà. Choisissez un autre nom, ou modifiez ce qui existe."),
+    Code.IN_USE: lambda _f: _("C’est encore utilisé et ne peut pas partir. Libérez-le d’abord."),
+    Code.LAST_ADMINISTRATOR: lambda _f: _(
+        "C’est la dernière personne qui administre le portail. Nommez-en une autre d’abord."
+    ),
+    Code.UNDO_TOO_LATE: lambda _f: _(
+        "Il est trop tard pour revenir en arrière. Écrivez-nous si vous avez changé d’avis."
+    ),
+    Code.CAMPAIGN_CLOSED: lambda _f: _("Cet appel est terminé. Voyez sur l’accueil s’il y en a un autre."),
+    Code.UPLOAD_CLOSED: lambda _f: _("Cet envoi est terminé ou annulé. Commencez-en un nouveau."),
+    Code.PARTS_MISSING: _parts_missing,
+    Code.FILM_MISSING: lambda _f: _("Il n’y a pas encore de vidéo. Choisissez-en une et envoyez-la."),
+    Code.INCOMPLETE: lambda _f: _("Il manque encore quelque chose. Complétez les champs signalés."),
+    Code.INVALID: lambda _f: _(
+        "Nous n’avons pas compris cette demande. Corrigez ce qui est signalé et réessayez."
+    ),
+    Code.UNKNOWN_FIELD: lambda _f: _("Ce champ n’existe pas. Retirez-le et réessayez."),
+    Code.REQUIRED: lambda _f: _("Ce champ est nécessaire. Remplissez-le, s’il vous plaît."),
+    Code.TOO_SHORT: _too_short,
+    Code.TOO_LONG_TEXT: _too_long_text,
+    Code.TOO_MANY: _too_many,
+    Code.WRONG_EMAIL: lambda _f: _(
+        "Cette adresse e-mail ne semble pas juste. Vérifiez-la, par exemple nadia@exemple.fr."
+    ),
+    Code.WRONG_DATE: lambda _f: _(
+        "Cette date ne convient pas. Choisissez un jour passé, ou laissez le champ vide."
+    ),
+    Code.UNKNOWN_THEME: _unknown_theme,
+    Code.UNKNOWN_LANGUAGE: lambda _f: _(
+        "Nous ne connaissons pas cette langue. Choisissez-en une dans la liste."
+    ),
+    Code.UNKNOWN_REASON: lambda _f: _("Ce motif n’existe pas. Choisissez-en un dans la liste."),
+    Code.KEY_REUSED: lambda _f: _(
+        "Cette clé d’idempotence a déjà servi pour une autre demande. Prenez-en une nouvelle."
+    ),
+    Code.NOT_JSON: lambda _f: _(
+        "Cette adresse attend du JSON bien formé. Vérifiez le corps et le type de la demande."
+    ),
+    Code.WRONG_TYPE: lambda _f: _("Ce type de fichier ne convient pas. Envoyez une vidéo MP4, MOV ou WebM."),
+    Code.TOO_LARGE: _too_large,
+    Code.EMPTY_FILE: lambda _f: _("Ce fichier est vide. Choisissez la vidéo de nouveau, puis renvoyez-la."),
+    Code.NOT_A_VIDEO: _not_a_video,
+    Code.NO_PICTURE: lambda _f: _(
+        "Votre fichier n’a pas d’image. Choisissez une vidéo avec une image et envoyez-la."
+    ),
+    Code.TOO_LONG: _too_long,
+    Code.TOO_LARGE_PICTURE: _too_large_picture,
+    Code.BROKEN_FILM: _broken_film,
+    Code.TOO_OFTEN: _too_often,
+    Code.TOO_MANY_UPLOADS: _too_many_uploads,
+    Code.OURS_STORAGE: lambda _f: _(
+        "Notre espace de stockage ne répond pas, vous n’y êtes pour rien. Réessayez dans un moment."
+    ),
+    Code.OURS_TRANSCODE: lambda _f: _(
+        "Nous n’avons pas réussi à préparer cette vidéo, vous n’y êtes pour rien. L’équipe est prévenue et s’en occupe."
+    ),
+    Code.OURS_TIMEOUT: lambda _f: _(
+        "La préparation a pris trop de temps, vous n’y êtes pour rien. L’équipe est prévenue et s’en occupe."
+    ),
+    Code.OURS_DATABASE: lambda _f: _(
+        "Le portail est très occupé, vous n’y êtes pour rien. Réessayez dans un moment."
+    ),
+    Code.OURS_BROKER: lambda _f: _(
+        "C’est noté, mais le travail commencera un peu plus tard. Vous n’avez rien à faire."
+    ),
+    Code.OURS_MAIL: lambda _f: _(
+        "Notre message n’a pas pu partir. Nous réessaierons, vous n’avez rien à faire."
+    ),
+    Code.OURS_DISK: lambda _f: _(
+        "La place manque chez nous, vous n’y êtes pour rien. L’équipe est prévenue et s’en occupe."
+    ),
+    Code.OURS_UNKNOWN: lambda _f: _(
+        "Quelque chose n’a pas marché chez nous, vous n’y êtes pour rien. Réessayez dans un moment."
+    ),
+}
+
+_NAMES: Final[dict[str, Callable[[], str]]] = {
+    "plate": lambda: _("Une plaque d’immatriculation se lit"),
+    "person": lambda: _("On reconnaît quelqu’un qui n’a pas donné son accord"),
+    "minor": lambda: _("On voit un enfant sans l’accord de ses parents"),
+    "driving": lambda: _("Filmé au volant"),
+    "music": lambda: _("De la musique sans les droits"),
+    "sound": lambda: _("Le son ne s’entend pas bien"),
+    "picture": lambda: _("L’image ne se voit pas bien"),
+    "too_long": lambda: _("Un peu trop long"),
+    "secret": lambda: _("Quelque chose de confidentiel se voit"),
+    "off_topic": lambda: _("Sans rapport avec l’appel"),
+    "not_owner": lambda: _("Pas filmé par son auteur"),
+    "illegal": lambda: _("Des propos que la loi interdit"),
+    "personal_data": lambda: _("Des données personnelles se voient ou s’entendent"),
+    "hidden_ad": lambda: _("Une publicité ou une contrepartie cachée"),
+    "unusable": lambda: _("Illisible ou inaudible"),
+}
+
+_RULES: Final[dict[str, Callable[[], str]]] = {
+    "plate": lambda: _("Les plaques d’immatriculation ne doivent pas pouvoir se lire."),
+    "person": lambda: _("Toute personne que l’on reconnaît doit avoir donné son accord."),
+    "minor": lambda: _("Un enfant n’apparaît pas sans l’accord de ses parents."),
+    "driving": lambda: _("On ne filme pas en conduisant : un passager peut filmer, ou vous, à l’arrêt."),
+    "music": lambda: _("La musique doit être la vôtre, ou libre de droits."),
+    "sound": lambda: _("Votre voix doit se comprendre sans effort."),
+    "picture": lambda: _("On doit voir ce dont vous parlez."),
+    "too_long": lambda: _("Un clip va à l’essentiel."),
+    "secret": lambda: _("Rien de confidentiel ne doit se voir ni s’entendre."),
+    "off_topic": lambda: _("Le clip doit parler de votre vie avec le produit, en bien ou en mal."),
+    "not_owner": lambda: _("Le clip doit être filmé par la personne qui l’envoie."),
+    "illegal": lambda: _("Les propos haineux, injurieux ou interdits par la loi ne sont pas publiés."),
+    "personal_data": lambda: _("Adresses, numéros et documents ne doivent ni se voir ni s’entendre."),
+    "hidden_ad": lambda: _("Ce que vous avez reçu en échange doit être dit."),
+    "unusable": lambda: _("On doit pouvoir voir et comprendre le clip."),
+}

@@ -1,0 +1,370 @@
+"""What moderators do with clips: claim, note, correct, decide, undo; what they see comes from desk.py.
+
+A decision counts for the version that was looked at; whoever comes second gets a Conflict, nothing is overwritten.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from portal import lifecycle, notices, search, themes
+from portal.database import db_now
+from portal.desk import (
+    Happening,
+    Row,
+    Sheet,
+    clip_by_id,
+    count,
+    counts,
+    history,
+    late_count,
+    next_clip,
+    promised_by,
+    queue,
+    sheet,
+)
+from portal.errors import Code, Conflict, NotAllowed, Unacceptable
+from portal.lifecycle import Actor, ActorKind
+from portal.models import (
+    Clip,
+    Decision,
+    Film,
+    Note,
+    Person,
+    Reason,
+    State,
+)
+from portal.notices import NoticeKind
+
+__all__ = [
+    "Happening",
+    "Row",
+    "Sheet",
+    "clip_by_id",
+    "count",
+    "counts",
+    "history",
+    "late_count",
+    "next_clip",
+    "promised_by",
+    "queue",
+    "sheet",
+]
+
+UNDO_SECONDS: Final = 10.0
+"""How long a decision waits before the worker acts on it and the owner is told."""
+CLAIM_SECONDS: Final = 300
+WORDS_MOST: Final = 2000
+TITLE_MOST: Final = 80
+
+
+class ReasonCode(StrEnum):
+    """Why a clip is sent back, refused or taken down; names and rules: portal/reasons.py."""
+
+    PLATE = "plate"
+    PERSON = "person"
+    MINOR = "minor"
+    DRIVING = "driving"
+    MUSIC = "music"
+    SOUND = "sound"
+    PICTURE = "picture"
+    TOO_LONG = "too_long"
+    SECRET = "secret"  # noqa: S105 - a code, no secret
+    OFF_TOPIC = "off_topic"
+    NOT_OWNER = "not_owner"
+    ILLEGAL = "illegal"
+    PERSONAL_DATA = "personal_data"
+    HIDDEN_AD = "hidden_ad"
+    UNUSABLE = "unusable"
+
+    @property
+    def is_fixable(self) -> bool:
+        """Whether the owner can mend it: it may stand in a request for changes."""
+        return self in _FIXABLE
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the published rules name it as ground for refusing or taking down."""
+        return self in _FINAL
+
+
+_R = ReasonCode
+_FIXABLE = frozenset({
+    _R.PLATE, _R.PERSON, _R.MINOR, _R.DRIVING, _R.MUSIC, _R.SOUND, _R.PICTURE, _R.TOO_LONG, _R.SECRET,
+    _R.PERSONAL_DATA, _R.OFF_TOPIC,
+})  # fmt: skip
+_FINAL = frozenset({
+    _R.NOT_OWNER, _R.PERSON, _R.MINOR, _R.DRIVING, _R.MUSIC, _R.ILLEGAL, _R.PERSONAL_DATA, _R.HIDDEN_AD,
+    _R.OFF_TOPIC, _R.UNUSABLE,
+})  # fmt: skip
+
+EDITABLE: Final = frozenset({
+    State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GivenReason:
+    """One reason as the moderator gives it: code, second of the film, own words."""
+
+    code: str
+    at_seconds: float | None = None
+    words: str = ""
+
+
+def claim(session: Session, clip: Clip, person: Person, *, take_over: bool = False) -> bool:
+    """Hold the clip softly for five minutes; False when a colleague holds it and it is not taken over.
+
+    A courtesy between colleagues, no lock: decisions look at the version alone.
+    """
+    now = db_now(session)
+    free = or_(Clip.claimed_until.is_(None), Clip.claimed_until < now, Clip.claimed_by_id == person.id)
+    held = session.execute(
+        update(Clip)
+        .where(Clip.id == clip.id, *([] if take_over else [free]))
+        .values(claimed_by_id=person.id, claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(clip, ["claimed_by_id", "claimed_until"])
+    return bool(held.rowcount)  # type: ignore[attr-defined]
+
+
+def note(session: Session, clip: Clip, words: str, at_seconds: float | None, *, by: Actor) -> Note:
+    """Leave a remark for colleagues; raises Unacceptable when it is empty or too long."""
+    added = Note(
+        clip_id=clip.id,
+        author_id=_person_of(by),
+        at_seconds=at_seconds,
+        words=_checked_words(words),
+        made_at=db_now(session),
+    )
+    session.add(added)
+    lifecycle.record(session, clip, "note", by=by)
+    return added
+
+
+def edit(
+    session: Session, clip: Clip, *, title: str, themes: list[str], by: Actor, seen_version: int
+) -> None:
+    """Correct title and themes; raises Conflict when the clip is past `seen_version`, Unacceptable, Missing."""
+    clean = _checked_title(title)
+    if clip.state not in EDITABLE:
+        raise Conflict(Code.CONFLICT, verb="edit", state=clip.state, version=clip.version)
+    # Locks the row on PostgreSQL (on SQLite the whole unit of work is alone): two who edit at once do not mix.
+    session.flush()
+    held = session.execute(
+        update(Clip)
+        .where(Clip.id == clip.id, Clip.version == seen_version)
+        .values(title=clean)
+        .execution_options(synchronize_session=False)
+    )
+    before = clip.title
+    session.refresh(clip)
+    if not held.rowcount:  # type: ignore[attr-defined]
+        raise Conflict(Code.CONFLICT, verb="edit", state=clip.state, version=clip.version)
+    changed = _set_themes(session, clip, themes, ["title"] if before != clean else [])
+    if changed:
+        search.text_of(clip)
+        lifecycle.record(session, clip, "edit", by=by, detail={"fields": changed})
+
+
+def approve(
+    session: Session,
+    clip: Clip,
+    *,
+    by: Actor,
+    seen_version: int,
+    publish_at: datetime | None = None,
+    title: str | None = None,
+    themes: list[str] | None = None,
+    delay: float = UNDO_SECONDS,
+) -> Decision:
+    """Accept the clip: the worker publishes it after `delay` seconds, or at `publish_at`.
+
+    Raises Conflict when the clip is past `seen_version`, Unacceptable for title or themes.
+    """
+    clean = clip.title if title is None else _checked_title(title)
+    changed = ["title"] if clean != clip.title else []
+    if publish_at is not None:
+        delay = max(delay, (publish_at - db_now(session)).total_seconds())
+    lifecycle.move(
+        session,
+        clip,
+        "approve",
+        by=by,
+        seen_version=seen_version,
+        delay=delay,
+        detail={"fields": changed} if changed else None,
+        title=clean,
+        publish_at=publish_at,
+    )
+    if themes is not None:
+        _set_themes(session, clip, themes, changed)
+    search.text_of(clip)
+    return _decide(session, clip, "approve", [], by=by, seen_version=seen_version)
+
+
+def request_changes(
+    session: Session,
+    clip: Clip,
+    reasons: list[GivenReason],
+    *,
+    by: Actor,
+    seen_version: int,
+    delay: float = UNDO_SECONDS,
+) -> Decision:
+    """Ask the owner to mend something, for at least one fixable reason; the mail leaves after `delay` seconds."""
+    checked = _checked_reasons(reasons, _FIXABLE)
+    lifecycle.move(session, clip, "request_changes", by=by, seen_version=seen_version, detail=_codes(checked))
+    decision = _decide(session, clip, "request_changes", checked, by=by, seen_version=seen_version)
+    _tell(session, NoticeKind.CHANGES_REQUESTED, clip, decision, delay)
+    return decision
+
+
+def reject(
+    session: Session,
+    clip: Clip,
+    reason: str,
+    words: str,
+    *,
+    by: Actor,
+    seen_version: int,
+    at_seconds: float | None = None,
+    delay: float = UNDO_SECONDS,
+) -> Decision:
+    """Refuse the clip for a reason of the published rules and in own words; the owner reads both."""
+    checked = _checked_reasons([GivenReason(reason, at_seconds, _checked_words(words))], _FINAL)
+    lifecycle.move(session, clip, "reject", by=by, seen_version=seen_version, detail=_codes(checked))
+    decision = _decide(session, clip, "reject", checked, by=by, seen_version=seen_version)
+    _tell(session, NoticeKind.REJECTED, clip, decision, delay)
+    return decision
+
+
+def unpublish(
+    session: Session, clip: Clip, reason: str, words: str, *, by: Actor, seen_version: int
+) -> Decision:
+    """Take the clip down at once, for a reason and in own words; the owner is told both."""
+    checked = _checked_reasons([GivenReason(reason, None, _checked_words(words))], _FINAL)
+    lifecycle.move(session, clip, "unpublish", by=by, seen_version=seen_version, detail=_codes(checked))
+    decision = _decide(session, clip, "unpublish", checked, by=by, seen_version=seen_version)
+    _tell(session, NoticeKind.REMOVED, clip, decision, 0.0)
+    return decision
+
+
+def reopen(session: Session, clip: Clip, *, by: Actor, seen_version: int) -> None:
+    """Look at a refused, removed or expired clip again.
+
+    Raises NotAllowed to the moderator whose own decision it was: a second look is somebody else's; an
+    administrator may always.
+    """
+    last = _last_decision(session, clip)
+    if by.kind == ActorKind.MODERATOR and last is not None and last.moderator_id == by.id:
+        raise NotAllowed(Code.NOT_ALLOWED)
+    lifecycle.move(session, clip, "reopen", by=by, seen_version=seen_version)
+
+
+def undo(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECONDS) -> None:
+    """Take back one's own last decision, within `within` seconds and before anything came of it.
+
+    Raises NotAllowed for somebody else's, Conflict(UNDO_TOO_LATE) afterwards.
+    """
+    last = _last_decision(session, clip)
+    if last is None or clip.state not in lifecycle.TRANSITIONS["undo"].sources:
+        raise Conflict(Code.UNDO_TOO_LATE)
+    if last.moderator_id is None or last.moderator_id != _person_of(by):
+        raise NotAllowed(Code.NOT_ALLOWED)
+    now = db_now(session)
+    if (now - last.made_at).total_seconds() > within:
+        raise Conflict(Code.UNDO_TOO_LATE)
+    lifecycle.move(session, clip, "undo", by=by, detail={"decision": last.id})
+    last.undone_at = now
+    kinds = {"request_changes": NoticeKind.CHANGES_REQUESTED, "reject": NoticeKind.REJECTED}
+    if (kind := kinds.get(last.verb)) is not None:
+        notices.cancel(session, clip, kind)
+    session.flush()
+
+
+def undo_left(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECONDS) -> tuple[str, float]:
+    """The verb of one's own last decision and how many seconds `undo` would still take it back; else ("", 0)."""
+    last = _last_decision(session, clip)
+    if last is None or last.moderator_id is None or last.moderator_id != _person_of(by):
+        return "", 0.0
+    left = within - (db_now(session) - last.made_at).total_seconds()
+    is_open = clip.state in lifecycle.TRANSITIONS["undo"].sources
+    return last.verb, max(0.0, left) if is_open else 0.0
+
+
+def _set_themes(session: Session, clip: Clip, slugs: list[str], changed: list[str]) -> list[str]:
+    if themes.set_themes(session, clip, slugs):
+        changed.append("themes")
+    return changed
+
+
+def _person_of(by: Actor) -> int | None:
+    return by.id if by.kind in (ActorKind.MODERATOR, ActorKind.ADMIN) else None
+
+
+def _last_decision(session: Session, clip: Clip) -> Decision | None:
+    made = select(Decision).where(Decision.clip_id == clip.id, Decision.undone_at.is_(None))
+    return session.scalars(made.order_by(Decision.id.desc()).limit(1)).one_or_none()
+
+
+def _decide(
+    session: Session, clip: Clip, verb: str, reasons: list[GivenReason], *, by: Actor, seen_version: int
+) -> Decision:
+    film = session.get(Film, clip.film_id) if clip.film_id else None
+    decision = Decision(
+        clip_id=clip.id,
+        film_id=film.id if film else None,
+        film_sha256=film.sha256 if film else None,
+        clip_version=seen_version,
+        moderator_id=_person_of(by),
+        verb=verb,
+        made_at=db_now(session),
+        reasons=[Reason(code=one.code, at_seconds=one.at_seconds, words=one.words) for one in reasons],
+    )
+    session.add(decision)
+    session.flush()
+    return decision
+
+
+def _tell(session: Session, kind: NoticeKind, clip: Clip, decision: Decision, delay: float) -> None:
+    occasion = f"decision:{decision.id}"
+    notices.tell(session, kind, clip, occasion=occasion, decision_id=decision.id, delay=delay)
+
+
+def _codes(reasons: list[GivenReason]) -> dict[str, Any]:
+    return {"reasons": [one.code for one in reasons]}
+
+
+def _checked_reasons(given: list[GivenReason], allowed: frozenset[ReasonCode]) -> list[GivenReason]:
+    if not given:
+        raise Unacceptable(Code.REQUIRED, fields={"reasons": Code.REQUIRED})
+    for one in given:
+        if one.code not in allowed:
+            raise Unacceptable(Code.UNKNOWN_REASON, fields={"reasons": Code.UNKNOWN_REASON}, reason=one.code)
+        if len(one.words) > WORDS_MOST:
+            raise Unacceptable(Code.TOO_LONG_TEXT, fields={"words": Code.TOO_LONG_TEXT}, most=WORDS_MOST)
+    return [GivenReason(one.code, one.at_seconds, one.words.strip()) for one in given]
+
+
+def _checked_words(words: str) -> str:
+    clean = words.strip()
+    if not clean:
+        raise Unacceptable(Code.REQUIRED, fields={"words": Code.REQUIRED})
+    if len(clean) > WORDS_MOST:
+        raise Unacceptable(Code.TOO_LONG_TEXT, fields={"words": Code.TOO_LONG_TEXT}, most=WORDS_MOST)
+    return clean
+
+
+def _checked_title(title: str) -> str:
+    clean = " ".join(title.split())
+    if not clean:
+        raise Unacceptable(Code.REQUIRED, fields={"title": Code.REQUIRED})
+    if len(clean) > TITLE_MOST:
+        raise Unacceptable(Code.TOO_LONG_TEXT, fields={"title": Code.TOO_LONG_TEXT}, most=TITLE_MOST)
+    return clean
