@@ -1,0 +1,39 @@
+"""What every task stands on: the process's machines, the film tools, the pace of work, the word to stop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from media_jobs.ffmpeg import Tools
+from portal import notices, processing
+from portal.runtime import Runtime
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things last, in seconds; measured figures: docs, "the database owns the job"."""
+
+    lease: float = processing.LEASE_SECONDS
+    heartbeat: float = processing.HEARTBEAT_SECONDS
+    # Progress is written at least this often while it moves.
+    progress: float = 2.0
+    retry_pauses: tuple[float, ...] = processing.RETRY_PAUSES
+    notice_lease: float = notices.LEASE_SECONDS
+    notice_pauses: tuple[float, ...] = notices.RETRY_PAUSES
+    sweep: float = 10.0
+    janitor: float = 3600.0
+    seen: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """One worker process: handed to every task."""
+
+    runtime: Runtime
+    tools: Tools
+    pace: Pace = field(default_factory=Pace)
+    is_stopping: Callable[[], bool] = never

@@ -1,0 +1,95 @@
+"""The scratch folder of one attempt: the original comes in, made files go out, nothing stays behind."""
+
+import errno
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from media_jobs.film import MadeFile
+from portal import keys
+from portal.errors import Code, Unavailable
+from portal.processing import Claim, Stored
+from portal.storage import Bucket, Storage
+
+
+class Workspace:
+    """A folder named after the attempt's token, for the length of a `with` block."""
+
+    def __init__(self, storage: Storage, scratch: Path, claim: Claim) -> None:
+        self._storage = storage
+        self._claim = claim
+        self._root = scratch / claim.token
+        self.original = self._root / "original"
+        self.folder = self._root / "made"
+
+    def __enter__(self) -> Self:
+        with _room():
+            self.folder.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def fetch(self, key: str) -> str:
+        """Copy the original in; its SHA-256 in hex. Raises Missing, Unavailable(OURS_STORAGE or OURS_DISK)."""
+        with _room():
+            return self._storage.fetch(Bucket.ORIGINALS, key, self.original)
+
+    def store(self, files: Iterable[MadeFile]) -> Iterator[Stored]:
+        """Put made files into the originals bucket under the attempt's token, one by one, each size checked there."""
+        for file in files:
+            key = keys.made(self._claim.clip_id, self._claim.token, file.name)
+            self._storage.put(Bucket.ORIGINALS, key, file.path, content_type=file.content_type)
+            size = self._storage.size(Bucket.ORIGINALS, key)
+            if size != file.size_bytes:
+                raise Unavailable(
+                    Code.OURS_STORAGE, detail=f"{key}: {file.size_bytes} bytes sent, {size} stored"
+                )
+            yield Stored(
+                name=file.name,
+                kind=file.kind,
+                key=key,
+                content_type=file.content_type,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+                width=file.width,
+                height=file.height,
+                bandwidth=file.bandwidth,
+            )
+
+    def take_back(self) -> None:
+        """Delete what this attempt has stored: it lost the race, nobody will ever name its files."""
+        prefix = keys.made(self._claim.clip_id, self._claim.token, "")
+        with suppress(Unavailable):
+            self._storage.delete(Bucket.ORIGINALS, list(self._storage.keys(Bucket.ORIGINALS, prefix)))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A full or broken disk is our fault and may pass."""
+    try:
+        yield
+    except OSError as error:
+        code = Code.OURS_DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else Code.OURS_UNKNOWN
+        raise Unavailable(code, detail=str(error)) from error
+
+
+def leftovers(scratch: Path) -> list[Path]:
+    """Every attempt's folder that lies in the scratch room now, its own or a dead worker's."""
+    return [path for path in scratch.iterdir() if path.is_dir()] if scratch.is_dir() else []
+
+
+def sweep(folders: Iterable[Path], living: set[str]) -> int:
+    """Remove the folders of attempts nobody works on; how many.
+
+    List the folders before asking who lives: a folder is made after its claim is on record.
+    """
+    dead = [path for path in folders if path.name not in living]
+    for path in dead:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(dead)
