@@ -1,0 +1,92 @@
+"""The web door: `create_app` is the list of everything that is switched on."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, request
+from flask_wtf import CSRFProtect
+
+from config import ROOT
+from portal.errors import Code, NotAllowed
+from portal.runtime import Runtime
+from portal.web import (
+    admin,
+    api,
+    api_review,
+    assets,
+    db,
+    errors,
+    gallery,
+    i18n,
+    limits,
+    people,
+    review,
+    site,
+    submission,
+    uploads,
+    withdrawal,
+)
+
+# Machines' doors: authorised by bearer tokens alone, never by a cookie, so no form token guards them.
+CSRF_FREE = (api.bp, api_review.bp, uploads.bp)
+BLUEPRINTS = (site.bp, gallery.bp, submission.bp, withdrawal.bp, people.bp, review.bp, admin.bp, *CSRF_FREE)
+
+_UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """Build the site on these machines; connects to nothing yet."""
+    app = Flask("portal", root_path=str(ROOT), static_folder=None, template_folder=str(ROOT / "templates"))
+    app.extensions["portal"] = runtime
+    _configure(app, runtime)
+    for part in (db, i18n, errors):
+        part.init_app(app)
+    assets.init_app(app, runtime.settings.storage)
+    csrf = CSRFProtect(app)
+    limits.init_app(app)
+    people.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for blueprint in CSRF_FREE:
+        csrf.exempt(blueprint)
+    app.before_request(_refuse_other_sites)
+    app.context_processor(_page_facts)
+    return app
+
+
+def _configure(app: Flask, runtime: Runtime) -> None:
+    site_settings = runtime.settings.site
+    app.config.update(
+        SECRET_KEY=site_settings.secret_key,
+        TRUSTED_HOSTS=None,
+        SESSION_COOKIE_NAME="__Host-s" if site_settings.is_https else "s",
+        SESSION_COOKIE_SECURE=site_settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        # Films never pass through here; forms and JSON are small.
+        MAX_CONTENT_LENGTH=256 * 1024,
+        MAX_FORM_MEMORY_SIZE=128 * 1024,
+        MAX_FORM_PARTS=200,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+
+def _refuse_other_sites() -> None:
+    """Refuse writing requests that a browser says come from another site (ASVS 3.5.1)."""
+    if request.method in _UNSAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise NotAllowed(Code.CROSS_SITE)
+
+
+def _page_facts() -> dict[str, Any]:
+    site_settings = db.runtime().settings.site
+    kept = request.cookies.get("scheme")
+    return {
+        "site_name": site_settings.name,
+        "site_url": site_settings.url,
+        "brand": site_settings.brand,
+        "scheme": kept if kept in ("light", "dark") else None,
+    }

@@ -1,0 +1,327 @@
+"""The JSON API for reading clips and for owners' submissions; programs' tokens; the page that shows it all.
+
+Parses strictly, calls one rule, answers. Knows no cookie.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template
+from msgspec import UNSET
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import (
+    campaigns,
+    cards,
+    consent,
+    gallery,
+    people,
+    processing,
+    readiness,
+    submission,
+    themes,
+    withdrawal,
+)
+from portal.database import db_now
+from portal.errors import Code, Missing, Unacceptable
+from portal.models import Clip, Decision, State
+from portal.web import openapi, schemas
+from portal.web.callers import caller, challenge, need, need_for
+from portal.web.db import reading, runtime, writing
+from portal.web.idempotency import idempotent
+from portal.web.strict import answer, body, empty, query, refuse_impossible_ids
+
+bp = Blueprint("api", __name__)
+bp.after_request(challenge)
+
+# States in which the last decision's reasons are what the owner must know.
+_REASONED = {State.CHANGES_REQUESTED: "request_changes", State.REJECTED: "reject", State.REMOVED: "unpublish"}
+
+
+bp.before_request(refuse_impossible_ids)
+
+
+@bp.get("/api/")
+def shown() -> str:
+    """The API on one page, for people."""
+    return render_template(
+        "api.html", calls=openapi.CALLS, prefix=openapi.PREFIX, query_fields=openapi.query_fields
+    )
+
+
+@bp.get("/api/v1/openapi.json")
+def described() -> Response:
+    """The API for programs."""
+    return jsonify(openapi.document(runtime().settings.site.url))
+
+
+# Catalogues ---------------------------------------------------------------------------------------------
+
+
+@bp.get("/api/v1/themes")
+def all_themes() -> Response:
+    """The themes in use."""
+    rows = themes.visible(reading())
+    items = [schemas.Theme(slug=one.slug, names={name.lang: name.name for name in one.names}) for one in rows]
+    return answer(schemas.Themes(items=items, next_cursor=None, total=len(items)))
+
+
+@bp.get("/api/v1/campaigns")
+def all_campaigns() -> Response:
+    """The calls for clips, open or not."""
+    session = reading()
+    now = db_now(session)
+    items = [_campaign(one, is_open=campaigns.is_open(one, now)) for one in campaigns.every(session)]
+    return answer(schemas.Campaigns(items=items, next_cursor=None, total=len(items)))
+
+
+def _campaign(one: Any, *, is_open: bool) -> schemas.Campaign:
+    texts = {
+        text.lang: schemas.CampaignText(title=text.title, question=text.question, in_return=text.in_return)
+        for text in one.texts
+    }
+    return schemas.Campaign(
+        slug=one.slug, is_open=is_open, opens_at=one.opens_at, closes_at=one.closes_at, texts=texts
+    )
+
+
+# Published clips ----------------------------------------------------------------------------------------
+
+
+@bp.get("/api/v1/clips")
+def clips() -> Response:
+    """Published clips by theme, words and language of speech."""
+    asked, session = query(schemas.ClipQuery), reading()
+    if asked.sort not in gallery.SORTS:
+        raise Unacceptable(Code.INVALID, fields={"sort": Code.INVALID})
+    wanted = gallery.Filter(
+        themes=_known_themes(session, asked.theme),
+        match=asked.match,
+        q=asked.q,
+        lang=asked.lang,
+        sort=asked.sort,
+    )
+    page = gallery.find(session, wanted, show=_show(), limit=asked.limit, cursor=asked.cursor or None)
+    items = [schemas.ClipItem(**_card(card)) for card in page.cards]
+    return answer(schemas.Clips(items=items, next_cursor=page.next_cursor, total=page.total))
+
+
+@bp.get("/api/v1/clips/<clip_id>")
+def clip(clip_id: str) -> Response:
+    """One published clip with everything that plays it."""
+    one = gallery.one(reading(), clip_id, show=_show())
+    playback = schemas.Playback(
+        hls_url=one.hls_url,
+        mp4=[schemas.Mp4(height=file.height, url=file.url, bytes=file.bytes) for file in one.mp4],
+        posters=_pictures(one.posters),
+        storyboard=one.storyboard_url,
+        captions=[schemas.Caption(**track) for track in one.captions],
+    )
+    return answer(schemas.Clip(**_card(one), playback=playback))
+
+
+def _known_themes(session: Session, slugs: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(themes.by_slug(session, slug).slug for slug in dict.fromkeys(slugs))
+    except Missing as error:
+        raise Unacceptable(Code.UNKNOWN_THEME, fields={"theme": Code.UNKNOWN_THEME}) from error
+
+
+def _show() -> cards.Presentation:
+    site = runtime().settings.site
+    return cards.Presentation(
+        file_url=runtime().storage.public_url,
+        clip_url=lambda clip_id, slug: f"{site.url}/{site.default_language}/c/{clip_id}-{slug}",
+        lang=site.default_language,
+        default_lang=site.default_language,
+    )
+
+
+def _card(card: cards.Card) -> dict[str, Any]:
+    same = (
+        *("id", "url", "title", "first_name", "city", "product", "owned_since", "filmed_on", "published_at"),
+        *("seconds", "speech_lang", "owner_level", "incentive", "width", "height"),
+    )
+    named = [schemas.ThemeName(slug=slug, name=name) for slug, name in card.themes]
+    return {
+        **{name: getattr(card, name) for name in same},
+        "themes": named,
+        "posters": _pictures(card.posters),
+    }
+
+
+def _pictures(posters: dict[str, list[tuple[int, str]]] | None) -> dict[str, list[schemas.Picture]]:
+    return {
+        kind: [schemas.Picture(width=width, url=url) for width, url in sizes]
+        for kind, sizes in (posters or {}).items()
+    }
+
+
+# Submissions --------------------------------------------------------------------------------------------
+
+
+@bp.post("/api/v1/submissions")
+@idempotent
+def begin() -> Response:
+    """Begin a submission; open to everybody, since the token it gives opens nothing but itself."""
+    who = caller()
+    if who.is_known and who.clip_id is None:
+        need("submit")
+    said, site = body(schemas.NewSubmission), runtime().settings.site
+    lang = said.lang or site.default_language
+    if lang not in site.languages:
+        raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
+    with writing() as session:
+        made, token = submission.begin(
+            session,
+            _open_campaign(session, said.campaign),
+            lang=lang,
+            texts=_texts(said),
+            consents=_consents(said, given=True),
+            channel="api" if who.is_known else "site",
+            by=who.actor,
+            site=site,
+        )
+        told = schemas.NewSubmissionAnswer(
+            id=made.id,
+            token=token,
+            status_url=f"{site.url}/{lang}/s/{token}",
+            state=made.state,
+            version=made.version,
+            missing=readiness.missing(session, made),
+        )
+    return answer(told, 201)
+
+
+@bp.get("/api/v1/submissions/<clip_id>")
+def submission_state(clip_id: str) -> Response:
+    """Where a submission is."""
+    need_for(clip_id)
+    return answer(_told(reading(), _clip(reading(), clip_id)))
+
+
+@bp.patch("/api/v1/submissions/<clip_id>")
+@idempotent
+def edit(clip_id: str) -> Response:
+    """Change words and consents; what is absent stays."""
+    who = need_for(clip_id)
+    said, site = body(schemas.SubmissionChange), runtime().settings.site
+    with writing() as session:
+        changed = _clip(session, clip_id)
+        submission.edit(session, changed, _texts(said), by=who.actor)
+        if said.consents is not UNSET:
+            given, taken_back = _consents(said, given=True), _consents(said, given=False)
+            submission.agree(session, changed, given, by=who.actor, site=site, taken_back=taken_back)
+        told = _told(session, changed)
+    return answer(told)
+
+
+@bp.post("/api/v1/submissions/<clip_id>/answer")
+@idempotent
+def answer_request(clip_id: str) -> Response:
+    """Answer a change request with words alone; a new film answers by its upload."""
+    who = need_for(clip_id)
+    said = body(schemas.Texts)
+    with writing() as session:
+        changed = _clip(session, clip_id)
+        submission.answer(session, changed, _texts(said), by=who.actor)
+        told = _told(session, changed)
+    return answer(told)
+
+
+@bp.post("/api/v1/submissions/<clip_id>/withdraw")
+@idempotent
+def withdraw(clip_id: str) -> Response:
+    """Take the clip back: its page is gone with this answer, its files within the minute."""
+    who = need_for(clip_id)
+    body(schemas.Nothing)
+    with writing() as session:
+        taken = _clip(session, clip_id)
+        withdrawal.withdraw(session, taken, by=who.actor)
+        told = _told(session, taken)
+    return answer(told, 202)
+
+
+def _open_campaign(session: Session, slug: str) -> Any:
+    try:
+        return campaigns.by_slug(session, slug)
+    except Missing as error:
+        raise Unacceptable(Code.INVALID, fields={"campaign": Code.MISSING}) from error
+
+
+def _clip(session: Session, clip_id: str) -> Clip:
+    found = session.get(Clip, clip_id)
+    if found is None:
+        raise Missing(Code.MISSING)
+    return found
+
+
+def _texts(said: schemas.Texts) -> submission.Texts:
+    names = (
+        *("email", "first_name", "title", "themes", "speech_lang", "city", "product", "owned_since"),
+        *("filmed_on", "incentive", "music"),
+    )
+    given = {name: value for name in names if (value := getattr(said, name)) is not UNSET}
+    if said.people is not UNSET:
+        given["people"] = [{"name": one.name, "email": one.email, "minor": one.minor} for one in said.people]
+    cleared = frozenset(name for name, value in given.items() if value is None)
+    return submission.Texts(**given, cleared=cleared)
+
+
+def _consents(said: schemas.SubmissionChange, *, given: bool) -> set[str]:
+    if said.consents is UNSET:
+        return set()
+    return {purpose for purpose in consent.PURPOSES if getattr(said.consents, purpose) is given}
+
+
+def _told(session: Session, one: Clip) -> schemas.Submission:
+    at = processing.progress_of(session, one)
+    return schemas.Submission(
+        id=one.id,
+        state=one.state,
+        state_since=one.state_since,
+        progress=schemas.Progress(step=at["step"], percent=at["percent"]) if at else None,
+        reasons=_reasons(session, one),
+        version=one.version,
+        missing=readiness.missing(session, one),
+    )
+
+
+def _reasons(session: Session, one: Clip) -> list[schemas.GivenReason]:
+    if one.state == State.FAILED and one.fail_code:
+        return [schemas.GivenReason(code=one.fail_code, at_seconds=None, words="")]
+    if (verb := _REASONED.get(State(one.state))) is None:
+        return []
+    made = select(Decision).where(
+        Decision.clip_id == one.id, Decision.verb == verb, Decision.undone_at.is_(None)
+    )
+    last = session.scalars(made.order_by(Decision.id.desc()).limit(1)).one_or_none()
+    return [
+        schemas.GivenReason(code=reason.code, at_seconds=reason.at_seconds, words=reason.words)
+        for reason in (last.reasons if last else [])
+    ]
+
+
+# Programs' tokens ---------------------------------------------------------------------------------------
+
+
+@bp.post("/api/v1/tokens")
+@idempotent
+def add_token() -> Response:
+    """A program's key; its plain text is shown this once."""
+    need("admin")
+    said = body(schemas.NewToken)
+    with writing() as session:
+        token, plain = people.add_token(session, said.name, set(said.scopes))
+        made = schemas.NewTokenAnswer(id=token.id, name=token.name, scopes=token.scopes.split(), token=plain)
+    return answer(made, 201)
+
+
+@bp.delete("/api/v1/tokens/<int:token_id>")
+@idempotent
+def revoke_token(token_id: int) -> Response:
+    """End a program's key at once."""
+    need("admin")
+    with writing() as session:
+        people.revoke_token(session, token_id)
+    return empty()

@@ -1,0 +1,80 @@
+"""Built files by name, and the headers that say what a page may load."""
+
+import json
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from config import ROOT, StorageSettings
+
+DIST = ROOT / "static" / "dist"
+
+
+@cache
+def _manifest(changed: float) -> dict[str, str]:
+    del changed
+    read: dict[str, str] = json.loads((DIST / "manifest.json").read_text(encoding="utf-8"))
+    return read
+
+
+def asset(name: str) -> str:
+    """The hashed address of a built file; raises KeyError for a name that was never built."""
+    path: Path = DIST / "manifest.json"
+    return _manifest(path.stat().st_mtime)[name]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def content_security_policy(storage: StorageSettings) -> str:
+    """What pages may load: our own files, and media from where the storage is read and written."""
+    media = {_origin(url) for url in (storage.public_url, storage.cdn_url) if url} - {
+        _origin(storage.site_url)
+    }
+    places = " ".join(["'self'", *sorted(media)])
+    return "; ".join((
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "font-src 'self'",
+        f"img-src {places} blob: data:",
+        f"media-src {places} blob:",
+        f"connect-src {places}",
+        "worker-src 'self' blob:",
+        "manifest-src 'self'",
+        f"form-action {places}",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    ))  # fmt: skip
+
+
+# Pages that only their reader may see: never kept by a cache, never told to the next site.
+PRIVATE_ENDPOINTS = ("review.", "admin.", "people.", "submission.status", "withdrawal.")
+
+
+def init_app(app: Flask, storage: StorageSettings) -> None:
+    """Offer `asset` to templates and put the security headers on every answer."""
+    policy = content_security_policy(storage)
+    app.jinja_env.globals["asset"] = asset
+
+    @app.after_request
+    def headers(answer: Response) -> Response:
+        is_private = (request.endpoint or "").startswith(PRIVATE_ENDPOINTS)
+        answer.headers.setdefault("Content-Security-Policy", policy)
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        answer.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        answer.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        referrer = "no-referrer" if is_private else "strict-origin-when-cross-origin"
+        answer.headers.setdefault("Referrer-Policy", referrer)
+        if is_private:
+            answer.headers.setdefault("X-Robots-Tag", "noindex")
+            answer.headers["Cache-Control"] = "no-store"
+        if request.is_secure:
+            answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        return answer

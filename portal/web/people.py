@@ -1,0 +1,222 @@
+"""Staff come and go: sign-in, first password, sign-out, language; and who may open which studio page.
+
+Sessions are a random token in the person's row: changing it there ends them all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, session, url_for
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from werkzeug.wrappers import Response
+
+from portal import i18n, people, reasons, review
+from portal.errors import Code, NotAllowed, PortalError, Unacceptable
+from portal.i18n import gettext as _
+from portal.lifecycle import Actor
+from portal.models import Person, State
+from portal.web.db import reading, runtime, writing
+from portal.web.limits import limiter
+from portal.web.site import safe_path
+
+bp = Blueprint("people", __name__)
+
+_ACCOUNT = "5/minute;20/hour"
+_ADDRESS = "30/minute"
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class SignedIn(UserMixin):  # type: ignore[misc] # Flask-Login has no types.
+    """A member of staff as Flask-Login wants to see one."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+
+    def get_id(self) -> str:
+        """What the cookie carries: a token that the row can take back."""
+        return self.person.session_token
+
+    @property
+    def name(self) -> str:
+        """The person's name."""
+        return self.person.name
+
+    @property
+    def email(self) -> str | None:
+        """The person's address."""
+        return self.person.email
+
+
+def me() -> Person:
+    """Who is signed in; only behind the guards below."""
+    person: Person = current_user.person
+    return person
+
+
+def actor() -> Actor:
+    """Who is signed in, as the one who acts."""
+    return people.actor_of(me())
+
+
+def guard_reviewers() -> Response | None:
+    """Before a page for moderators: sign in first."""
+    return _guard(people.may_review)
+
+
+def guard_administrators() -> Response | None:
+    """Before a page for administrators: sign in first; raises NotAllowed to others."""
+    return _guard(people.may_administer)
+
+
+def _guard(may: Callable[[Person], bool]) -> Response | None:
+    if not current_user.is_authenticated:
+        if request.method not in _SAFE:
+            flash(_("Votre session est terminée. Connectez-vous, puis recommencez."), "warning")
+        return redirect(url_for("people.login", next=request.full_path.rstrip("?")), 303)
+    if not may(me()):
+        raise NotAllowed(Code.NOT_ALLOWED)
+    return None
+
+
+def init_app(app: Flask) -> None:
+    """Switch Flask-Login on, speak each member of staff's own language in the studio."""
+    manager = LoginManager(app)
+    # Phones change their address in mid-session; the token in the row is what protects.
+    manager.session_protection = None
+
+    @manager.user_loader  # type: ignore[untyped-decorator] # Flask-Login has no types.
+    def load(token: str) -> SignedIn | None:
+        person = people.by_session_token(reading(), token)
+        return SignedIn(person) if person is not None else None
+
+    @app.before_request
+    def speak() -> None:
+        if not request.path.startswith("/studio") or not current_user.is_authenticated:
+            return
+        g.may = {"review": people.may_review(me()), "admin": people.may_administer(me())}
+        g.waiting = review.count(reading(), state=State.IN_REVIEW)
+        if me().lang in runtime().settings.site.languages:
+            g.lang = me().lang
+            i18n.set_language(g.lang)
+
+    @app.context_processor
+    def who() -> dict[str, Any]:
+        # Asks nothing of the database: the page that says it is away is a template too.
+        return {"may": g.get("may", {}), "waiting": g.get("waiting", 0)}
+
+
+@bp.get("/studio/")
+def studio() -> Response:
+    """The studio's front door leads to what waits."""
+    return redirect(url_for("review.queue"), 302)
+
+
+@bp.get("/studio/login")
+def login() -> Response | str:
+    """Ask for address and password."""
+    if current_user.is_authenticated:
+        return redirect(_next(), 302)
+    return _login_page()
+
+
+def _account() -> str:
+    return request.form.get("email", "").strip().casefold()[:254]
+
+
+@bp.post("/studio/login")
+@limiter.limit(_ACCOUNT, key_func=_account)
+@limiter.limit(_ADDRESS)
+def sign_in() -> Response | tuple[str, int]:
+    """Let a member of staff in; the same answer for an unknown address and a wrong password."""
+    password = request.form.get("password", "")
+    try:
+        person = people.authenticate(reading(), _account(), password)
+    except NotAllowed as error:
+        return _login_page(reasons.sentence(error.code)), 403
+    if people.is_hash_old(person):
+        with writing() as work:
+            people.rehash(work, person, password)
+    return _let_in(person, _next())
+
+
+def _login_page(fault: str = "") -> str:
+    return render_template(
+        "people/login.html", fault=fault, email=request.form.get("email", ""), next=_next()
+    )
+
+
+def _next() -> str:
+    wanted = request.values.get("next", "")
+    return (
+        wanted if wanted.startswith("/studio/") and safe_path(wanted) == wanted else url_for("review.queue")
+    )
+
+
+def _let_in(person: Person, path: str) -> Response:
+    # What an unknown visitor's session held, a planted form token too, does not survive signing in.
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(person))
+    return redirect(path, 303)
+
+
+@bp.post("/studio/logout")
+def logout() -> Response:
+    """End this person's sessions: a copied cookie is worthless too."""
+    if current_user.is_authenticated:
+        person = me()
+        with writing() as work:
+            people.end_sessions(work, person)
+        logout_user()
+        session.clear()
+    return redirect(url_for("people.login"), 303)
+
+
+@bp.get("/studio/welcome/<token>")
+@limiter.limit(_ADDRESS)
+def welcome(token: str) -> str:
+    """Ask a new member of staff for a password."""
+    person = people.by_welcome_link(reading(), token)
+    return render_template("people/welcome.html", person=person, least=people.PASSWORD_LEAST)
+
+
+@bp.post("/studio/welcome/<token>")
+@limiter.limit(_ADDRESS)
+def accept(token: str) -> Response | tuple[str, int]:
+    """Keep the chosen password, use the link up, let them in."""
+    password = request.form.get("password", "")
+    try:
+        _check_again(password)
+        with writing() as work:
+            person = people.accept_welcome(work, token, password)
+    except Unacceptable as error:
+        known = people.by_welcome_link(reading(), token)
+        faults = _password_faults(error)
+        page = render_template(
+            "people/welcome.html", person=known, least=people.PASSWORD_LEAST, faults=faults
+        )
+        return page, 422
+    return _let_in(person, url_for("review.queue"))
+
+
+def _check_again(password: str) -> None:
+    if password != request.form.get("again", ""):
+        raise Unacceptable(Code.INVALID, fields={"again": Code.INVALID})
+
+
+def _password_faults(error: PortalError) -> dict[str, str]:
+    if "again" in error.fields:
+        return {"again": _("Les deux mots de passe sont différents.")}
+    return {field: reasons.sentence(code, **error.facts) for field, code in error.fields.items()}
+
+
+@bp.post("/studio/language")
+def language() -> Response:
+    """Keep the language this person reads the studio in."""
+    if (answer := guard_reviewers()) is not None:
+        return answer
+    person, code = me(), request.form.get("code", "")
+    if code in runtime().settings.site.languages:
+        with writing() as work:
+            people.set_lang(work, person, code)
+    return redirect(_next(), 303)

@@ -1,0 +1,449 @@
+"""The moderators' pages: the queue, one clip's sheet, and the forms that decide.
+
+Shows and parses; what a decision means is in portal/review.py.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from portal import campaigns, i18n, notices, processing, reasons, review, themes
+from portal.database import db_now
+from portal.errors import Code, Conflict, PortalError, Unacceptable
+from portal.i18n import gettext as _
+from portal.models import Clip, State
+from portal.notices import NoticeKind, Said
+from portal.review import GivenReason, ReasonCode, Row
+from portal.web.db import reading, runtime, writing
+from portal.web.people import actor, guard_reviewers, me
+from portal.web.playback import preview_of
+from portal.web.words import age, fields_in_words, state_kind, state_word, verb_word
+
+bp = Blueprint("review", __name__)
+bp.before_request(guard_reviewers)
+
+CHECKS = ("whole", "people", "music", "driving")
+"""What a moderator confirms before publishing; each is a box of the sheet's form."""
+
+_POSTER_SECONDS = 2 * 3600
+_LIST_MOST = 100
+_BESIDE_MOST = 30
+
+PageAnswer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One decision that needs reasons: its verb, the states it starts from, the mail, the reasons on offer."""
+
+    verb: str
+    kind: NoticeKind
+    codes: tuple[ReasonCode, ...]
+    is_single: bool
+
+
+_FIXABLE = tuple(code for code in ReasonCode if code.is_fixable)
+_FINAL = tuple(code for code in ReasonCode if code.is_final)
+VERDICTS = {
+    "request-changes": Verdict("request_changes", NoticeKind.CHANGES_REQUESTED, _FIXABLE, is_single=False),
+    "reject": Verdict("reject", NoticeKind.REJECTED, _FINAL, is_single=True),
+    "unpublish": Verdict("unpublish", NoticeKind.REMOVED, _FINAL, is_single=True),
+}
+
+
+# The queue ---------------------------------------------------------------------------------------------
+
+
+@bp.get("/studio/review")
+def queue() -> str:
+    """What waits, oldest first, with filters."""
+    wanted = _wanted()
+    session = reading()
+    return render_template(
+        "review/queue.html",
+        rows=lines(review.queue(session, **wanted, order=_order(), limit=_LIST_MOST)),
+        total=review.count(session, **wanted),
+        counts=review.counts(session),
+        late=review.late_count(session),
+        chosen={**wanted, "order": _order()},
+        states=[(state, state_word(state)) for state in State if state not in (State.DRAFT, State.ERASED)],
+        campaigns=[(one.slug, campaign_title(one)) for one in campaigns.every(session)],
+        themes=theme_names(),
+        done=_done(),
+    )
+
+
+@bp.get("/studio/review/next")
+def next_one() -> Response:
+    """Open the oldest clip that no colleague holds, or the one behind `after`."""
+    session = reading()
+    after = session.get(Clip, request.args.get("after", ""))
+    return _to_next(after, done=request.args.get("done", ""))
+
+
+def _wanted() -> dict[str, Any]:
+    asked = request.args.get("state", State.IN_REVIEW)
+    return {
+        "state": State(asked) if asked in set(State) else State.IN_REVIEW,
+        "campaign": request.args.get("campaign", ""),
+        "theme": request.args.get("theme", ""),
+        "lang": request.args.get("speech", ""),
+    }
+
+
+def _order() -> str:
+    return "newest" if request.args.get("order") == "newest" else "oldest"
+
+
+def lines(rows: list[Row]) -> list[dict[str, Any]]:
+    """The rows of a list in words: also for the list of all clips."""
+    now = db_now(reading())
+    return [_line(row, now) for row in rows]
+
+
+def _line(row: Row, now: datetime) -> dict[str, Any]:
+    clip = row.clip
+    due = review.promised_by(clip.state_since) if clip.state == State.IN_REVIEW else None
+    return {
+        "row": row,
+        "clip": clip,
+        "poster": runtime().storage.sign_get(row.poster_key, ttl=_POSTER_SECONDS) if row.poster_key else None,
+        "campaign": campaign_title(clip.campaign),
+        "state": state_word(clip.state),
+        "kind": state_kind(clip.state),
+        "due": due,
+        "urgency": _urgency(due, now),
+        "age": age((now - clip.state_since).total_seconds()),
+    }
+
+
+def _urgency(due: datetime | None, now: datetime) -> str:
+    """A day before the promised answer is due it shows, afterwards it shows more."""
+    if due is None or due - now > timedelta(days=1):
+        return "dim"
+    return "flagged" if due > now else "late"
+
+
+def campaign_title(campaign: Any) -> str:
+    """A campaign's title in the reader's language."""
+    text = campaigns.text_of(campaign, i18n.current_language(), runtime().settings.site.default_language)
+    return text.title
+
+
+def theme_names(kept: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """Slug and name of the themes on offer, and of retired ones a clip still carries."""
+    default = runtime().settings.site.default_language
+    lang = i18n.current_language()
+    shown = [one for one in themes.every(reading()) if one.retired_at is None or one.slug in set(kept)]
+    return [(one.slug, themes.name_of(one, lang, default)) for one in shown]
+
+
+# One clip ----------------------------------------------------------------------------------------------
+
+
+@bp.get("/studio/review/<clip_id>")
+def sheet(clip_id: str) -> str:
+    """Everything about one clip; opening it tells colleagues that somebody is looking."""
+    clip = review.clip_by_id(reading(), clip_id)
+    if clip.state == State.IN_REVIEW:
+        with writing() as session:
+            review.claim(session, clip, me())
+    return _sheet_page(clip_id)
+
+
+def _sheet_page(clip_id: str, **more: Any) -> str:
+    session = reading()
+    seen = review.sheet(session, clip_id)
+    clip = seen.clip
+    slugs = [theme.slug for theme in seen.themes]
+    values = {"title": clip.title, "themes": slugs, "checks": [], "words": "", "at": ""}
+    return render_template(
+        "review/sheet.html",
+        **{
+            "s": seen,
+            "clip": clip,
+            "player": preview_of(runtime().storage, seen.renditions, clip),
+            "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
+            "total": review.count(session),
+            "campaign": campaign_title(seen.campaign),
+            "themes": theme_names(slugs),
+            "state": state_word(clip.state),
+            "kind": state_kind(clip.state),
+            "due": review.promised_by(clip.state_since),
+            "may_decide": clip.state == State.IN_REVIEW,
+            "progress": processing.progress_of(session, clip),
+            "fault": reasons.sentence(Code(clip.fail_code)) if clip.fail_code in set(Code) else "",
+            "said": reasons.name_of,
+            "verb_word": verb_word,
+            "fields_in_words": fields_in_words,
+            "values": values,
+            "faults": {},
+            "since": None,
+            "done": _done(),
+        }
+        | more,
+    )
+
+
+@bp.get("/studio/review/<clip_id>/<any(claim, edit, note, approve, undo, retry, reopen):_verb>")
+def back_to_sheet(clip_id: str, _verb: str) -> Response:
+    """Whoever signed in again on the way to a form's address lands on the clip."""
+    return redirect(url_for("review.sheet", clip_id=clip_id), 303)
+
+
+@bp.post("/studio/review/<clip_id>/claim")
+def claim(clip_id: str) -> Response:
+    """Take the clip over from a colleague."""
+    with writing() as session:
+        review.claim(session, review.clip_by_id(session, clip_id), me(), take_over=True)
+    return redirect(url_for("review.sheet", clip_id=clip_id), 303)
+
+
+@bp.post("/studio/review/<clip_id>/edit")
+def edit(clip_id: str) -> PageAnswer:
+    """Correct title and themes."""
+
+    def act(session: Any, clip: Clip) -> None:
+        title, chosen = request.form.get("title", ""), request.form.getlist("theme")
+        review.edit(session, clip, title=title, themes=chosen, by=actor(), seen_version=_version())
+
+    return _on_sheet(clip_id, act) or _said(clip_id, _("Titre et thèmes enregistrés."))
+
+
+@bp.post("/studio/review/<clip_id>/note")
+def note(clip_id: str) -> PageAnswer:
+    """Leave a remark for colleagues."""
+
+    def act(session: Any, clip: Clip) -> None:
+        review.note(
+            session, clip, request.form.get("words", ""), seconds_in(request.form.get("at", "")), by=actor()
+        )
+
+    return _on_sheet(clip_id, act) or _said(clip_id, _("Note ajoutée."))
+
+
+@bp.post("/studio/review/<clip_id>/approve")
+def approve(clip_id: str) -> PageAnswer:
+    """Publish, once everything on the checklist is confirmed."""
+
+    def act(session: Any, clip: Clip) -> None:
+        if not set(CHECKS) <= set(request.form.getlist("check")):
+            raise Unacceptable(Code.INCOMPLETE, fields={"check": Code.INCOMPLETE})
+        title, chosen = request.form.get("title", ""), request.form.getlist("theme")
+        review.approve(session, clip, by=actor(), seen_version=_version(), title=title, themes=chosen)
+
+    return _on_sheet(clip_id, act) or _to_next(review.clip_by_id(reading(), clip_id), done=clip_id)
+
+
+@bp.post("/studio/review/<clip_id>/undo")
+def undo(clip_id: str) -> Response:
+    """Take one's own last decision back."""
+    try:
+        with writing() as session:
+            review.undo(session, review.clip_by_id(session, clip_id), by=actor())
+    except Conflict:
+        flash(_("Trop tard pour annuler : la décision est partie."), "error")
+    else:
+        flash(_("Décision annulée : le clip est de nouveau à relire."), "success")
+    return redirect(url_for("review.sheet", clip_id=clip_id), 303)
+
+
+@bp.post("/studio/review/<clip_id>/retry")
+def retry(clip_id: str) -> Response:
+    """Let the worker try a failed film or job again."""
+    return _simple(clip_id, processing.retry, _("Nouvel essai demandé."))
+
+
+@bp.post("/studio/review/<clip_id>/reopen")
+def reopen(clip_id: str) -> Response:
+    """Look at a refused or removed clip again."""
+
+    def act(session: Any, clip: Clip, *, by: Any) -> None:
+        review.reopen(session, clip, by=by, seen_version=_version())
+
+    return _simple(clip_id, act, _("Le clip est de nouveau à relire."))
+
+
+def _simple(clip_id: str, act: Callable[..., None], said: str) -> Response:
+    try:
+        with writing() as session:
+            act(session, review.clip_by_id(session, clip_id), by=actor())
+    except Conflict as error:
+        flash(reasons.sentence(error.code), "error")
+        return redirect(url_for("review.sheet", clip_id=clip_id), 303)
+    return _said(clip_id, said)
+
+
+def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None]) -> tuple[str, int] | None:
+    """Do it; what cannot be taken comes back on the sheet, filled in, with what changed meanwhile."""
+    try:
+        with writing() as session:
+            act(session, review.clip_by_id(session, clip_id))
+    except Conflict:
+        return _sheet_page(clip_id, values=_kept(), since=_since(clip_id)), 409
+    except Unacceptable as error:
+        return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 422
+    return None
+
+
+def _kept() -> dict[str, Any]:
+    form = request.form
+    return {
+        "title": form.get("title", ""),
+        "themes": form.getlist("theme"),
+        "checks": form.getlist("check"),
+        "words": form.get("words", ""),
+        "at": form.get("at", ""),
+    }
+
+
+def _since(clip_id: str) -> list[review.Happening]:
+    session = reading()
+    return review.history(session, review.clip_by_id(session, clip_id), since_version=_version())
+
+
+def _faults(error: PortalError) -> dict[str, str]:
+    found = {field: reasons.sentence(code, **error.facts) for field, code in error.fields.items()}
+    return found or {"": reasons.sentence(error.code, **error.facts)}
+
+
+def _version() -> int:
+    given = request.form.get("version", "")
+    return int(given) if given.isdecimal() else 0
+
+
+def _said(clip_id: str, words: str) -> Response:
+    flash(words, "success")
+    return redirect(url_for("review.sheet", clip_id=clip_id), 303)
+
+
+def _to_next(after: Clip | None, *, done: str = "") -> Response:
+    found = review.next_clip(reading(), after=after, person_id=me().id)
+    more: dict[str, Any] = {"done": done} if done else {}
+    if found is None:
+        return redirect(url_for("review.queue", **more), 303)
+    return redirect(url_for("review.sheet", clip_id=found, **more), 303)
+
+
+def _done() -> dict[str, Any] | None:
+    """The decision just taken, for the line that can take it back."""
+    session = reading()
+    clip = session.get(Clip, request.args.get("done", ""))
+    if clip is None:
+        return None
+    verb, left = review.undo_left(session, clip, by=actor())
+    return {"clip": clip, "verb": verb, "seconds": int(left)} if verb else None
+
+
+# Decisions with reasons --------------------------------------------------------------------------------
+
+
+@bp.get("/studio/review/<clip_id>/<any('request-changes', reject, unpublish):verdict>")
+def ask(clip_id: str, verdict: str) -> str:
+    """Ask which reasons, where in the film, in which words."""
+    return _verdict_page(clip_id, VERDICTS[verdict])
+
+
+@bp.post("/studio/review/<clip_id>/<any('request-changes', reject, unpublish):verdict>")
+def decide(clip_id: str, verdict: str) -> PageAnswer:
+    """Show the mail first when asked to, else decide and go on to the next clip."""
+    wanted = VERDICTS[verdict]
+    try:
+        given = _given(wanted)
+        if request.form.get("do") == "preview":
+            return _verdict_page(clip_id, wanted, given=given)
+        with writing() as session:
+            _carry_out(session, review.clip_by_id(session, clip_id), wanted, given)
+    except Conflict:
+        return _verdict_page(clip_id, wanted, since=_since(clip_id)), 409
+    except Unacceptable as error:
+        return _verdict_page(clip_id, wanted, faults=_faults(error)), 422
+    if wanted.verb == "unpublish":
+        return _said(clip_id, _("Le clip n’est plus en ligne."))
+    return _to_next(review.clip_by_id(reading(), clip_id), done=clip_id)
+
+
+def _carry_out(session: Any, clip: Clip, wanted: Verdict, given: list[GivenReason]) -> None:
+    by, seen = actor(), _version()
+    if wanted.verb == "request_changes":
+        review.request_changes(session, clip, given, by=by, seen_version=seen)
+    elif wanted.verb == "reject":
+        only = given[0]
+        review.reject(
+            session, clip, only.code, only.words, by=by, seen_version=seen, at_seconds=only.at_seconds
+        )
+    else:
+        review.unpublish(session, clip, given[0].code, given[0].words, by=by, seen_version=seen)
+
+
+def _given(wanted: Verdict) -> list[GivenReason]:
+    form = request.form
+    chosen = [code for code in form.getlist("reason") if code in wanted.codes]
+    if not chosen:
+        raise Unacceptable(Code.REQUIRED, fields={"reasons": Code.REQUIRED})
+    if not wanted.is_single:
+        return [
+            GivenReason(c, seconds_in(form.get(f"at_{c}", "")), form.get(f"words_{c}", "")) for c in chosen
+        ]
+    if not form.get("words", "").strip():
+        raise Unacceptable(Code.REQUIRED, fields={"words": Code.REQUIRED})
+    return [GivenReason(chosen[0], seconds_in(form.get("at", "")), form["words"])]
+
+
+def _verdict_page(
+    clip_id: str, wanted: Verdict, *, given: list[GivenReason] | None = None, **more: Any
+) -> str:
+    seen = review.sheet(reading(), clip_id)
+    clip = seen.clip
+    mail = None
+    if given is not None:
+        said = [Said(one.code, one.at_seconds, one.words) for one in given]
+        mail = notices.preview(wanted.kind, clip, clip.lang, said, runtime().settings.site)
+    sources = {"request_changes": State.IN_REVIEW, "reject": State.IN_REVIEW, "unpublish": State.PUBLISHED}
+    may_decide = clip.state == sources[wanted.verb] or (wanted.verb, clip.state) == (
+        "unpublish",
+        State.APPROVED,
+    )
+    context = {
+        "s": seen,
+        "clip": clip,
+        "verdict": wanted,
+        "player": preview_of(runtime().storage, seen.renditions, clip),
+        "offered": _offered(wanted, clip.lang),
+        "mail": mail,
+        "may_decide": may_decide,
+        "state": state_word(clip.state),
+        "kept": request.form,
+        "chosen": request.form.getlist("reason"),
+        "faults": {},
+        "since": None,
+        "verb_word": verb_word,
+        "fields_in_words": fields_in_words,
+    }
+    return render_template("review/verdict.html", **(context | more))
+
+
+def _offered(wanted: Verdict, owner_lang: str) -> list[dict[str, str]]:
+    """The reasons in the reader's words, each with the paragraph it writes in the owner's."""
+    with i18n.language(owner_lang):
+        written = {code: reasons.rule_of(code) for code in wanted.codes}
+    return [
+        {"code": code, "name": reasons.name_of(code), "rule": reasons.rule_of(code), "text": written[code]}
+        for code in wanted.codes
+    ]
+
+
+def seconds_in(text: str) -> float | None:
+    """A place in the film from "1:24", "84" or "84.5"; None for an empty field; raises Unacceptable."""
+    clean = text.strip().replace(",", ".")
+    if not clean:
+        return None
+    found = re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,5}(?:\.\d{1,3})?)", clean)
+    if found is None:
+        raise Unacceptable(Code.INVALID, fields={"at": Code.INVALID})
+    return int(found[1] or 0) * 60 + float(found[2])

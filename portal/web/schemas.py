@@ -1,0 +1,396 @@
+"""The API's bodies, queries and answers as structs; `openapi.py` describes exactly these. No conduct."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+# The database counts versions and ids with 32 bits.
+_MOST = 2**31 - 1
+
+Slug = Annotated[str, Meta(min_length=1, max_length=60)]
+Line40 = Annotated[str, Meta(max_length=40)]
+Line60 = Annotated[str, Meta(max_length=60)]
+Line80 = Annotated[str, Meta(max_length=80)]
+Line200 = Annotated[str, Meta(max_length=200)]
+Email = Annotated[str, Meta(max_length=254)]
+Language = Annotated[str, Meta(max_length=8)]
+Words = Annotated[str, Meta(min_length=1, max_length=2000)]
+Version = Annotated[int, Meta(ge=1, le=_MOST)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Seconds = Annotated[float, Meta(ge=0, le=86400)]
+Slugs = Annotated[list[Slug], Meta(max_length=3)]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(max_length=200)]
+Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
+
+
+class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What comes in: an unknown field is a fault, not a hint."""
+
+
+class Answer(Struct, kw_only=True):
+    """What goes out."""
+
+
+# Problems -----------------------------------------------------------------------------------------------
+
+
+class Fault(Answer):
+    """One field that is wrong."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Change(Answer):
+    """What somebody did to the clip since the version that was sent."""
+
+    verb: str
+    at: datetime
+    by: str
+    version: int | None
+
+
+class Problem(Answer):
+    """A refusal (RFC 9457); `code` is stable, `detail` is a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[Fault] | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
+    state: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    changes: list[Change] | UnsetType = UNSET
+    missing: list[Any] | UnsetType = UNSET
+
+
+# Catalogues ---------------------------------------------------------------------------------------------
+
+
+class Theme(Answer):
+    """A word that visitors tick, with its names by language."""
+
+    slug: str
+    names: dict[str, str]
+
+
+class Themes(Answer):
+    """All themes in their order."""
+
+    items: list[Theme]
+    next_cursor: str | None
+    total: int
+
+
+class CampaignText(Answer):
+    """A campaign's words in one language."""
+
+    title: str
+    question: str
+    in_return: str
+
+
+class Campaign(Answer):
+    """A call for clips."""
+
+    slug: str
+    is_open: bool
+    opens_at: datetime | None
+    closes_at: datetime | None
+    texts: dict[str, CampaignText]
+
+
+class Campaigns(Answer):
+    """All campaigns."""
+
+    items: list[Campaign]
+    next_cursor: str | None
+    total: int
+
+
+# Published clips ----------------------------------------------------------------------------------------
+
+
+class ClipQuery(Strict):
+    """Which published clips; `theme` may come several times."""
+
+    theme: Annotated[list[Slug], Meta(max_length=20)] = []
+    match: Literal["any", "all"] = "any"
+    q: Annotated[str, Meta(max_length=80)] = ""
+    lang: Language = ""
+    sort: Literal["newest", "oldest", "shortest", "most_watched"] = "newest"
+    limit: Limit = 24
+    cursor: Cursor = ""
+
+
+class ThemeName(Answer):
+    """A clip's theme: its slug, and its name in the portal's first language."""
+
+    slug: str
+    name: str
+
+
+class Picture(Answer):
+    """One size of a still."""
+
+    width: int
+    url: str
+
+
+class Mp4(Answer):
+    """One whole film file."""
+
+    height: int
+    url: str
+    bytes: int
+
+
+class Caption(Answer):
+    """One caption track."""
+
+    lang: str
+    url: str
+    checked: bool
+
+
+class Playback(Answer):
+    """What a player needs."""
+
+    hls_url: str | None
+    mp4: list[Mp4]
+    posters: dict[str, list[Picture]]
+    storyboard: str | None
+    captions: list[Caption]
+
+
+class ClipItem(Answer):
+    """A published clip as lists show it; `seconds` is its length."""
+
+    id: str
+    url: str
+    title: str
+    first_name: str
+    city: str
+    product: str
+    owned_since: int | None
+    filmed_on: date | None
+    published_at: datetime | None
+    seconds: float
+    speech_lang: str
+    owner_level: str
+    incentive: str
+    width: int
+    height: int
+    themes: list[ThemeName]
+    posters: dict[str, list[Picture]]
+
+
+class Clip(ClipItem):
+    """A published clip with everything that plays it."""
+
+    playback: Playback
+
+
+class Clips(Answer):
+    """One stretch of the published clips; `total` counts all that match."""
+
+    items: list[ClipItem]
+    next_cursor: str | None
+    total: int
+
+
+# Submissions --------------------------------------------------------------------------------------------
+
+
+class FilmedPerson(Strict, kw_only=True):
+    """Somebody else who is in the film."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    email: Email = ""
+    minor: bool
+
+
+class Consents(Strict):
+    """What the owner agrees to: true gives, false takes back, absent leaves as it is."""
+
+    site: bool | UnsetType = UNSET
+    adult: bool | UnsetType = UNSET
+    social: bool | UnsetType = UNSET
+    ads: bool | UnsetType = UNSET
+    contact: bool | UnsetType = UNSET
+
+
+class Texts(Strict):
+    """The owner's words; what is absent stays as it is, a date that is null is emptied."""
+
+    email: Email | UnsetType = UNSET
+    first_name: Line40 | UnsetType = UNSET
+    title: Line80 | UnsetType = UNSET
+    themes: Slugs | UnsetType = UNSET
+    speech_lang: Language | UnsetType = UNSET
+    city: Line60 | UnsetType = UNSET
+    product: Line60 | UnsetType = UNSET
+    owned_since: Annotated[int, Meta(ge=1900, le=2100)] | UnsetType | None = UNSET
+    filmed_on: date | UnsetType | None = UNSET
+    incentive: Line200 | UnsetType = UNSET
+    people: Annotated[list[FilmedPerson], Meta(max_length=10)] | UnsetType = UNSET
+    music: Literal["none", "own", "licensed"] | UnsetType = UNSET
+
+
+class SubmissionChange(Texts):
+    """The owner's words and consents."""
+
+    consents: Consents | UnsetType = UNSET
+
+
+class NewSubmission(SubmissionChange, kw_only=True):
+    """A draft: everything but the campaign may follow later. `lang` is what we write to the owner in."""
+
+    campaign: Slug
+    lang: Language | UnsetType = UNSET
+
+
+class Progress(Answer):
+    """How far the worker is with the film."""
+
+    step: str
+    percent: float
+
+
+class GivenReason(Answer):
+    """Why something was asked for or refused."""
+
+    code: str
+    at_seconds: float | None
+    words: str
+
+
+class Submission(Answer):
+    """Where a submission is; `missing` says what review still waits for."""
+
+    id: str
+    state: str
+    state_since: datetime
+    progress: Progress | None
+    reasons: list[GivenReason]
+    version: int
+    missing: list[str]
+
+
+class NewSubmissionAnswer(Answer):
+    """The draft's id, the token that opens it (shown once), the owner's status page."""
+
+    id: str
+    token: str
+    status_url: str
+    state: str
+    version: int
+    missing: list[str]
+
+
+# Uploads ------------------------------------------------------------------------------------------------
+
+
+class NewUpload(Strict):
+    """A file that wants to come in; the hashes are of its first and last 64 KiB, they find it again."""
+
+    submission_id: Annotated[str, Meta(min_length=1, max_length=40)]
+    filename: Annotated[str, Meta(min_length=1, max_length=255)]
+    size: Annotated[int, Meta(ge=0, le=2**53)]
+    type: Annotated[str, Meta(max_length=60)] = ""
+    last_modified: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    head_sha256: Sha256 = ""
+    tail_sha256: Sha256 = ""
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+
+
+class UploadQuery(Strict):
+    """Which uploads: those that are still open."""
+
+    state: Literal["open"] = "open"
+
+
+class ReceivedPart(Answer):
+    """A part that lies in the storage; numbers count from 1, size in bytes."""
+
+    n: int
+    size: int
+
+
+class Upload(Answer):
+    """One file on its way, in parts of `part_size` bytes; only the last part is shorter."""
+
+    id: str
+    submission_id: str
+    state: str
+    size: int
+    part_size: int
+    part_count: int
+    received: list[ReceivedPart]
+    expires_at: datetime
+    filename: str = ""
+    reason: str | None = None
+
+
+class Uploads(Answer):
+    """The uploads a caller may continue."""
+
+    items: list[Upload]
+    next_cursor: str | None
+    total: int
+
+
+class WantedParts(Strict):
+    """The numbers of the parts to be sent next, counted from 1."""
+
+    numbers: Annotated[list[Annotated[int, Meta(ge=1, le=10_000)]], Meta(min_length=1, max_length=50)]
+
+
+class SignedPart(Answer):
+    """Where to PUT one part of exactly `length` bytes, with these headers, before `expires_at`."""
+
+    n: int
+    url: str
+    headers: dict[str, str]
+    length: int
+    expires_at: datetime
+
+
+class SignedParts(Answer):
+    """Addresses for the parts asked for."""
+
+    parts: list[SignedPart]
+
+
+class Nothing(Strict):
+    """An empty object: `{}`."""
+
+
+class UploadState(Answer):
+    """How far the file is: `verifying` until the worker has looked at it."""
+
+    state: str
+
+
+# Tokens -------------------------------------------------------------------------------------------------
+
+
+class NewToken(Strict):
+    """A program's name and what it may do."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    scopes: Annotated[list[Literal["read", "submit", "review", "admin"]], Meta(min_length=1, max_length=4)]
+
+
+class NewTokenAnswer(Answer):
+    """The token itself is shown this once."""
+
+    id: int
+    name: str
+    scopes: list[str]
+    token: str

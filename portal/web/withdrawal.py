@@ -1,0 +1,63 @@
+"""The owner takes the clip back in two clicks, may undo it for a day, may have it erased at once."""
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import submission, withdrawal
+from portal.errors import Conflict
+from portal.i18n import gettext as _
+from portal.lifecycle import LIVING, OWNER
+from portal.models import State
+from portal.reasons import sentence
+from portal.web.db import reading, writing
+
+bp = Blueprint("withdrawal", __name__)
+
+
+@bp.get("/<lang>/s/<token>/withdraw")
+def confirm(lang: str, token: str) -> str | AnyResponse:
+    """What happens and when, and the button that does it."""
+    clip = submission.by_link(reading(), token)
+    if clip.state not in LIVING:
+        return _back(lang, token)
+    return render_template("submission/withdraw.html", clip=clip, token=token)
+
+
+@bp.post("/<lang>/s/<token>/withdraw")
+def withdraw(lang: str, token: str) -> AnyResponse:
+    """Take the clip out of sight at once; doing it twice is one withdrawal."""
+    with writing() as session:
+        clip = submission.by_link(session, token)
+        if clip.state not in (State.WITHDRAWN, State.ERASED):
+            withdrawal.withdraw(session, clip, by=OWNER)
+    return _back(lang, token)
+
+
+@bp.post("/<lang>/s/<token>/restore")
+def restore(lang: str, token: str) -> AnyResponse:
+    """Undo a withdrawal within 24 h: the clip goes back to the moderators."""
+    try:
+        with writing() as session:
+            withdrawal.restore(session, submission.by_link(session, token), by=OWNER)
+    except Conflict as error:
+        flash(sentence(error.code, **error.facts), "error")
+    else:
+        flash(_("Votre clip est de retour. Nous le relisons avant de le remettre en ligne."), "success")
+    return _back(lang, token)
+
+
+@bp.post("/<lang>/s/<token>/erase")
+def erase(lang: str, token: str) -> AnyResponse:
+    """Have everything deleted now instead of in 30 days."""
+    try:
+        with writing() as session:
+            withdrawal.erase_request(session, submission.by_link(session, token), by=OWNER)
+    except Conflict as error:
+        flash(sentence(error.code, **error.facts), "error")
+    else:
+        flash(_("Nous effaçons tout, film et textes, dans les minutes qui viennent."), "success")
+    return _back(lang, token)
+
+
+def _back(lang: str, token: str) -> AnyResponse:
+    return redirect(url_for("submission.status", lang=lang, token=token), 303)

@@ -1,0 +1,125 @@
+"""The studio's words for states, verbs and fields: never the technical ones."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from portal.i18n import gettext as _
+from portal.i18n import ngettext
+from portal.models import JobState, State
+
+_STATES: Final[dict[str, Callable[[], str]]] = {
+    State.DRAFT: lambda: _("Pas encore envoyé"),
+    State.UPLOADING: lambda: _("Envoi"),
+    State.PROCESSING: lambda: _("Préparation"),
+    State.IN_REVIEW: lambda: _("À relire"),
+    State.CHANGES_REQUESTED: lambda: _("En correction"),
+    State.APPROVED: lambda: _("Accepté"),
+    State.PUBLISHED: lambda: _("Publié"),
+    State.REJECTED: lambda: _("Refusé"),
+    State.WITHDRAWN: lambda: _("Retiré"),
+    State.REMOVED: lambda: _("Dépublié"),
+    State.EXPIRED: lambda: _("Accord expiré"),
+    State.FAILED: lambda: _("Échec technique"),
+    State.ERASED: lambda: _("Effacé"),
+}
+_KINDS: Final = {
+    State.IN_REVIEW: "warn",
+    State.CHANGES_REQUESTED: "warn",
+    State.APPROVED: "ok",
+    State.PUBLISHED: "ok",
+    State.REJECTED: "bad",
+    State.REMOVED: "bad",
+    State.FAILED: "bad",
+}
+# With "who" in front when somebody did it, and as a bare fact when the portal did.
+_VERBS: Final[dict[str, Callable[[], str]]] = {
+    "begin": lambda: _("Participation commencée"),
+    "open_upload": lambda: _("Envoi de la vidéo commencé"),
+    "complete": lambda: _("Vidéo reçue"),
+    "abandon": lambda: _("Participation abandonnée"),
+    "ready": lambda: _("Prêt à relire"),
+    "fail": lambda: _("Échec de la préparation"),
+    "retry": lambda: _("Nouvel essai"),
+    "request_changes": lambda: _("Correction demandée"),
+    "answer": lambda: _("Réponse de l’auteur"),
+    "approve": lambda: _("Approuvé"),
+    "publish": lambda: _("Mis en ligne"),
+    "reject": lambda: _("Refusé"),
+    "undo": lambda: _("Décision annulée"),
+    "unpublish": lambda: _("Dépublié"),
+    "reopen": lambda: _("Rouvert"),
+    "withdraw": lambda: _("Retiré par l’auteur"),
+    "restore": lambda: _("Retrait annulé par l’auteur"),
+    "expire": lambda: _("Accord expiré"),
+    "erase": lambda: _("Effacé"),
+    "edit": lambda: _("Textes modifiés"),
+    "note": lambda: _("Note ajoutée"),
+    "agree": lambda: _("Accord donné"),
+    "erase_request": lambda: _("Effacement demandé par l’auteur"),
+    "revoke": lambda: _("Accord retiré"),
+}
+_FIELDS: Final[dict[str, Callable[[], str]]] = {
+    "title": lambda: _("titre"),
+    "themes": lambda: _("thèmes"),
+    "first_name": lambda: _("prénom"),
+    "city": lambda: _("ville"),
+    "product": lambda: _("produit"),
+    "email": lambda: _("adresse e-mail"),
+}
+_JOBS: Final[dict[str, Callable[[], str]]] = {
+    "transcode": lambda: _("Préparer la vidéo"),
+    "publish": lambda: _("Mettre en ligne"),
+    "retract": lambda: _("Retirer du site"),
+    "erase": lambda: _("Effacer"),
+    "tell": lambda: _("Écrire à l’auteur"),
+    "sweep": lambda: _("Vérifier ce qui attend"),
+}
+_JOB_STATES: Final[dict[str, Callable[[], str]]] = {
+    JobState.QUEUED: lambda: _("en attente"),
+    JobState.RUNNING: lambda: _("en cours"),
+    JobState.DONE: lambda: _("fait"),
+    JobState.FAILED: lambda: _("échoué"),
+    JobState.CANCELLED: lambda: _("annulé"),
+}
+
+
+def state_word(state: str) -> str:
+    """A clip's state as the studio says it."""
+    return _STATES[state]()
+
+
+def state_kind(state: str) -> str:
+    """How a state looks: ok, warn, bad or idle."""
+    return _KINDS.get(State(state), "idle")
+
+
+def verb_word(verb: str) -> str:
+    """What happened, as a fact; an unknown verb is shown as it is."""
+    known = _VERBS.get(verb)
+    return known() if known is not None else verb
+
+
+def fields_in_words(detail: dict[str, Any]) -> str:
+    """Which texts an edit touched, as a list in words; empty when it does not say."""
+    fields = detail.get("fields") or []
+    return ", ".join(_FIELDS[field]() if field in _FIELDS else str(field) for field in fields)
+
+
+def job_word(kind: str) -> str:
+    """What a job does."""
+    return _JOBS[kind]() if kind in _JOBS else kind
+
+
+def job_state_word(state: str) -> str:
+    """Where a job is."""
+    return _JOB_STATES[state]()
+
+
+def age(seconds: float) -> str:
+    """How long something has waited, in its largest whole unit."""
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return ngettext("depuis %(num)s min", "depuis %(num)s min", max(1, minutes))
+    if minutes < 24 * 60:
+        return ngettext("depuis %(num)s h", "depuis %(num)s h", minutes // 60)
+    return ngettext("depuis %(num)s jour", "depuis %(num)s jours", minutes // (24 * 60))
