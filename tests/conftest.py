@@ -1,0 +1,206 @@
+"""The machines every test stands on: a migrated real database, real storage, the site on them."""
+
+import dataclasses
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy.orm import Session
+
+from config import Settings
+from portal.database import make_engine, make_sessions
+from portal.jobs import Bell
+from portal.mailer import Mailer
+from portal.migrations import upgrade
+from portal.models import Person, Role
+from portal.runtime import Runtime
+from portal.storage import Storage
+from portal.web import create_app
+from tests.factories import Factory
+
+pytest_plugins = ["tests.servers"]
+
+# The floors that meet the database directly are tried on both; pages stand on the rules and use one.
+BOTH_DATABASES = ("tests/rules/", "tests/jobs/")
+
+
+class Bells(list[Bell]):
+    """A bell rope that remembers who was rung for."""
+
+    def __call__(self, bell: Bell) -> None:
+        self.append(bell)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames:
+        path = Path(str(metafunc.definition.path)).as_posix()
+        both = any(part in path for part in BOTH_DATABASES)
+        kinds = ["sqlite", "postgresql"] if both else ["sqlite"]
+        metafunc.parametrize("database_kind", kinds, scope="function")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "portal.sqlite"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, migrated, empty database."""
+    if database_kind == "postgresql":
+        make: Callable[[], str] = request.getfixturevalue("make_migrated_postgres")
+        return make()
+    path = tmp_path / "portal.sqlite"
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def storage_env(storage_server: Any) -> dict[str, str]:
+    """The settings that lead to the run's real storage."""
+    return {
+        "S3_ENDPOINT_URL": storage_server.endpoint,
+        "S3_PUBLIC_URL": storage_server.endpoint,
+        "S3_ACCESS_KEY_ID": storage_server.access_key,
+        "S3_SECRET_ACCESS_KEY": storage_server.secret_key,
+    }
+
+
+@pytest.fixture(scope="session")
+def prepared_storage(storage_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    data_dir = str(tmp_path_factory.mktemp("prepare"))
+    Storage(Settings.from_env({**storage_env, "DATA_DIR": data_dir}).storage).prepare()
+    return storage_env
+
+
+@pytest.fixture
+def settings(database_url: str, prepared_storage: dict[str, str], tmp_path: Path) -> Settings:
+    return Settings.from_env({
+        **prepared_storage,
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(tmp_path / "data"),
+        "SITE_URL": "http://portal.test",
+        "SECRET_KEY": "a secret key for tests, long enough",
+        "BROKER_URL": "redis://127.0.0.1:1/0",
+    })  # fmt: skip
+
+
+@pytest.fixture
+def bells() -> Bells:
+    return Bells()
+
+
+@pytest.fixture
+def runtime(settings: Settings, bells: Bells) -> Iterator[Runtime]:
+    """The portal's machines on a real database and a real storage; bells are remembered, not rung."""
+    engine = make_engine(settings.database_url)
+    yield Runtime(
+        settings=settings,
+        engine=engine,
+        sessions=make_sessions(engine),
+        storage=Storage(settings.storage),
+        mailer=Mailer(settings.mail, sender_name=settings.site.name),
+        wake=bells,
+    )
+    engine.dispose()
+
+
+@pytest.fixture
+def session(runtime: Runtime) -> Iterator[Session]:
+    """A session for reading; write with `with runtime.work() as session`."""
+    with runtime.sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def make(runtime: Runtime) -> Factory:
+    """Makes rows as the rules would leave them: make.clip(state=…), make.person(), make.theme() …"""
+    return Factory(runtime)
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> Flask:
+    return create_app(runtime)
+
+
+class PortalClient(FlaskClient):
+    """A browser without a screen; `post_form` carries the form token as a page would."""
+
+    def post_form(self, url: str, data: dict[str, Any] | None = None, **more: Any) -> Any:
+        with self.session_transaction() as kept:
+            raw = kept.setdefault("csrf_token", "0" * 40)
+        signer = URLSafeTimedSerializer(str(self.application.secret_key), salt="wtf-csrf-token")
+        return self.post(url, data={**(data or {}), "csrf_token": signer.dumps(raw)}, **more)
+
+    def sign_in(self, person: Person) -> "PortalClient":
+        """As staff, without the login page."""
+        with self.session_transaction() as kept:
+            kept["_user_id"] = person.session_token
+            kept["_fresh"] = True
+        return self
+
+
+@pytest.fixture
+def client(app: Flask) -> PortalClient:
+    app.test_client_class = PortalClient
+    return app.test_client()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def moderator(make: Factory) -> Person:
+    return make.person("ines@brand.example", role=Role.MODERATOR, name="Inès M.")
+
+
+@pytest.fixture
+def administrator(make: Factory) -> Person:
+    return make.person("ada@brand.example", role=Role.ADMIN, name="Ada L.")
+
+
+@pytest.fixture
+def moderator_client(app: Flask, moderator: Person) -> PortalClient:
+    app.test_client_class = PortalClient
+    client: PortalClient = app.test_client()  # type: ignore[assignment]
+    return client.sign_in(moderator)
+
+
+@pytest.fixture
+def admin_client(app: Flask, administrator: Person) -> PortalClient:
+    app.test_client_class = PortalClient
+    client: PortalClient = app.test_client()  # type: ignore[assignment]
+    return client.sign_in(administrator)
+
+
+def with_settings(runtime: Runtime, **parts: Any) -> Runtime:
+    """The same machines under other settings."""
+    return dataclasses.replace(runtime, settings=dataclasses.replace(runtime.settings, **parts))
+
+
+@pytest.fixture(scope="session")
+def postgres_template(make_postgres_database: Callable[[], str]) -> str:
+    """A migrated database that others are copied from; migrating each anew would take ten times as long."""
+    url = make_postgres_database()
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def make_migrated_postgres(postgres_template: str) -> Callable[[], str]:
+    """Makes a fresh, migrated database on the run's PostgreSQL."""
+    server, template = postgres_template.rsplit("/", 1)
+
+    def make() -> str:
+        name = f"copy_{secrets.token_hex(8)}"
+        with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return f"{server}/{name}"
+
+    return make

@@ -1,0 +1,210 @@
+"""Makes rows as the rules would leave them, in whole units of work; each returns a detached, loaded row."""
+
+import itertools
+import secrets
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from portal import keys
+from portal.database import db_now
+from portal.models import (
+    Campaign,
+    CampaignText,
+    Clip,
+    ClipTheme,
+    Consent,
+    ConsentText,
+    Film,
+    Person,
+    Publication,
+    Rendition,
+    Role,
+    State,
+    Theme,
+    ThemeName,
+)
+from portal.runtime import Runtime
+from portal.storage import Bucket
+
+_numbers = itertools.count(1)
+
+# States in which a clip has a finished film with renditions.
+WITH_FILM = set(State) - {State.DRAFT, State.UPLOADING, State.PROCESSING, State.FAILED, State.ERASED}
+
+# (name, kind, type, width, height) of what a landscape clip of 640 x 360 is made of.
+MADE = (
+    ("master.m3u8", "master", "application/vnd.apple.mpegurl", None, None),
+    ("360.m3u8", "playlist", "application/vnd.apple.mpegurl", None, None),
+    ("360.cmfv", "hls_video", "video/mp4", 640, 360),
+    ("audio.m3u8", "playlist", "application/vnd.apple.mpegurl", None, None),
+    ("audio.cmfa", "hls_audio", "audio/mp4", None, None),
+    ("360.mp4", "mp4", "video/mp4", 640, 360),
+    ("poster-360.avif", "poster", "image/avif", 360, 203),
+    ("poster-360.webp", "poster", "image/webp", 360, 203),
+    ("poster-640.avif", "poster", "image/avif", 640, 360),
+    ("poster-640.webp", "poster", "image/webp", 640, 360),
+    ("card.jpg", "card", "image/jpeg", 1200, 630),
+    ("storyboard.webp", "storyboard", "image/webp", 160, 90),
+    ("storyboard.vtt", "storyboard_vtt", "text/vtt", None, None),
+)
+
+
+class Factory:
+    """Rows for one test's portal."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def person(
+        self, email: str | None = None, *, role: Role = Role.OWNER, name: str = "", lang: str = "fr"
+    ) -> Person:
+        with self.runtime.work() as session:
+            person = Person(
+                email=email or f"owner{next(_numbers)}@mail.example",
+                role=role,
+                name=name,
+                lang=lang,
+                session_token=secrets.token_urlsafe(32),
+                created_at=db_now(session),
+            )
+            session.add(person)
+        return person
+
+    def campaign(
+        self, slug: str = "quotidien", *, title: str = "La vie en Solène", **columns: Any
+    ) -> Campaign:
+        with self.runtime.work() as session:
+            found = session.scalar(select(Campaign).where(Campaign.slug == slug))
+            if found is not None:
+                return found
+            campaign = Campaign(slug=slug, created_at=db_now(session), **columns)
+            campaign.texts = [CampaignText(lang="fr", title=title, question="Quel trajet ?")]
+            session.add(campaign)
+        return campaign
+
+    def theme(self, slug: str, *, position: int | None = None, **names: str) -> Theme:
+        with self.runtime.work() as session:
+            theme = Theme(slug=slug, position=position if position is not None else next(_numbers))
+            theme.names = [
+                ThemeName(lang=lang, name=name) for lang, name in (names or {"fr": slug.capitalize()}).items()
+            ]
+            session.add(theme)
+        return theme
+
+    def clip(
+        self,
+        state: State = State.IN_REVIEW,
+        *,
+        themes: list[Theme] | None = None,
+        owner: Person | None = None,
+        with_objects: bool = False,
+        consents: tuple[str, ...] = ("site", "adult"),
+        **columns: Any,
+    ) -> Clip:
+        """A whole clip in a state, with owner, consents, film and renditions as that state has them.
+
+        `with_objects` also puts small objects into the storage under the renditions' keys.
+        """
+        campaign = self.campaign()
+        owner = owner or self.person()
+        clip_id = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz234567") for _ in range(10))
+        with self.runtime.work() as session:
+            now = db_now(session)
+            values: dict[str, Any] = {
+                "title": "Six heures, le Galibier pour nous seuls",
+                "first_name": "Nadia",
+                "city": "Grenoble",
+                "speech_lang": "fr",
+                "filmed_on": date(2026, 6, 1),
+                "lang": "fr",
+                "people": [],
+                "state_since": now,
+                "created_at": now - timedelta(hours=1),
+                "version": 1,
+            }
+            if state in WITH_FILM:
+                values |= {"film_id": secrets.token_hex(16), "seconds": 12.0, "width": 640, "height": 360}
+            if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED):
+                values["published_at"] = now
+            values |= columns
+            values.setdefault(
+                "search_text", f"{values['title']} {values['city']} {values['first_name']}".lower()
+            )
+            # Core insert: tests set the stage, only lifecycle.move changes it.
+            session.execute(
+                insert(Clip).values(
+                    id=clip_id, campaign_id=campaign.id, owner_id=owner.id, state=state, **values
+                )
+            )
+            for theme in themes or []:
+                session.add(ClipTheme(clip_id=clip_id, theme_id=theme.id))
+            self._consents(session, clip_id, consents)
+            if state in WITH_FILM:
+                self._film(session, clip_id, values["film_id"], state, with_objects=with_objects)
+            session.flush()
+            return session.get_one(Clip, clip_id)
+
+    def _consents(self, session: Any, clip_id: str, purposes: tuple[str, ...]) -> None:
+        now = db_now(session)
+        for purpose in purposes:
+            text = session.scalar(
+                select(ConsentText).where(ConsentText.purpose == purpose, ConsentText.lang == "fr")
+            )
+            if text is None:
+                text = ConsentText(
+                    purpose=purpose, lang="fr", version=1, body="J’accepte.", sha256="0" * 64, created_at=now
+                )
+                session.add(text)
+                session.flush()
+            session.add(
+                Consent(clip_id=clip_id, text_id=text.id, purpose=purpose, given_at=now, given_via="site")
+            )
+
+    def _film(self, session: Any, clip_id: str, film_id: str, state: State, *, with_objects: bool) -> None:
+        now = db_now(session)
+        film = Film(
+            id=film_id,
+            clip_id=clip_id,
+            number=1,
+            key=keys.original(clip_id, "f" * 32, at=now),
+            size_bytes=1000,
+            sha256="a" * 64,
+            facts={"video_codec": "h264", "width": 640, "height": 360, "duration_seconds": 12.0},
+            ladder_version=1,
+            received_at=now,
+            ready_at=now,
+        )
+        session.add(film)
+        session.flush()
+        token = keys.new_public_token()
+        is_public = state == State.PUBLISHED
+        if is_public:
+            session.add(
+                Publication(clip_id=clip_id, film_id=film_id, token=token, created_at=now, complete_at=now)
+            )
+        if with_objects:
+            self.runtime.storage.put(Bucket.ORIGINALS, film.key, b"x" * 1000, content_type="video/mp4")
+        for name, kind, content_type, width, height in MADE:
+            key = keys.made(clip_id, film_id, name)
+            session.add(
+                Rendition(
+                    clip_id=clip_id,
+                    film_id=film_id,
+                    name=name,
+                    kind=kind,
+                    key=key,
+                    content_type=content_type,
+                    size_bytes=100,
+                    sha256="b" * 64,
+                    width=width,
+                    height=height,
+                )
+            )
+            if with_objects:
+                self.runtime.storage.put(Bucket.ORIGINALS, key, b"m" * 100, content_type=content_type)
+                if is_public:
+                    self.runtime.storage.put(
+                        Bucket.PUBLIC, keys.public(token, name), b"m" * 100, content_type=content_type
+                    )

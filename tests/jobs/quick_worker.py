@@ -1,0 +1,12 @@
+"""The worker as it is, at a pace that a test can wait for."""
+
+import os
+
+from config import Settings
+from media_jobs.process import make_app
+from media_jobs.workshop import Pace
+
+app = make_app(
+    Settings.from_env(os.environ),
+    Pace(lease=4.0, heartbeat=1.0, progress=0.2, sweep=0.5, seen=0.5, retry_pauses=(0.2, 0.2)),
+)

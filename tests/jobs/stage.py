@@ -1,0 +1,140 @@
+"""What the worker's tests have in common: films on the storage, jobs on the record, real workers as processes."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy import select
+
+from media_jobs.workshop import Pace, Workshop
+from portal import keys
+from portal.database import db_now
+from portal.lifecycle import enqueue
+from portal.models import Clip, Film, Job, State
+from portal.storage import Bucket
+from tests import footage
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = Pace(lease=30.0, heartbeat=1.0, progress=0.1, retry_pauses=(0.0, 0.0), notice_pauses=(0.0, 0.0))
+
+
+def shop_of(runtime, **options):
+    return Workshop(runtime=runtime, tools=footage.tools(), pace=QUICK, **options)
+
+
+def arrived(make, runtime, path):
+    """A clip whose film lies in the storage, as after `complete`."""
+    clip = make.clip(State.PROCESSING)
+    with runtime.work() as session:
+        film = Film(
+            id=secrets.token_hex(16),
+            clip_id=clip.id,
+            number=1,
+            key=keys.original(clip.id, secrets.token_hex(16), at=db_now(session)),
+            size_bytes=path.stat().st_size,
+            facts={},
+            received_at=db_now(session),
+        )
+        session.add(film)
+    runtime.storage.put(Bucket.ORIGINALS, film.key, path, content_type="video/mp4")
+    return clip
+
+
+def ask(runtime, clip, kind):
+    with runtime.work() as session:
+        return enqueue(session, session.get_one(Clip, clip.id), kind).id
+
+
+def open_job(runtime, clip, kind):
+    with runtime.read() as session:
+        return session.scalars(select(Job.id).where(Job.clip_id == clip.id, Job.kind == kind)).one()
+
+
+def row(runtime, table, key):
+    with runtime.read() as session:
+        return session.get_one(table, key)
+
+
+def until(holds, *, seconds=60.0):
+    """Look until it is so; a test that waits for another process has no other way."""
+    ends, pause = time.monotonic() + seconds, threading.Event()
+    while not (found := holds()):
+        assert time.monotonic() < ends, "waited in vain"
+        pause.wait(0.05)
+    return found
+
+
+class WorkerProcess:
+    """A real Celery worker with its clock, in a process group of its own."""
+
+    def __init__(self, runtime, folder):
+        self.log = (folder / f"worker-{secrets.token_hex(4)}.log").open("wb")
+        settings = runtime.settings
+        env = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": settings.database_url,
+            "BROKER_URL": settings.broker_url,
+            "DATA_DIR": str(settings.site.data_dir),
+            "SITE_URL": settings.site.url,
+            "SECRET_KEY": settings.site.secret_key,
+            "S3_ENDPOINT_URL": settings.storage.endpoint_url,
+            "S3_PUBLIC_URL": settings.storage.public_url,
+            "S3_ACCESS_KEY_ID": settings.storage.access_key_id,
+            "S3_SECRET_ACCESS_KEY": settings.storage.secret_access_key,
+        }
+        words = [
+            "celery",
+            "-A",
+            "tests.jobs.quick_worker:app",
+            "worker",
+            "-c",
+            "1",
+            "-Q",
+            "light,heavy",
+            "-B",
+        ]
+        words += ["-s", str(folder / f"clock-{secrets.token_hex(4)}"), "--without-gossip", "--without-mingle"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=env,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def kill(self):
+        """As when the machine goes: the whole tree at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def ask_to_stop(self):
+        """As in a deploy."""
+        self.process.terminate()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+        self.log.close()
+
+
+def tools_at_work(folder):
+    """Processes of film tools that work on files under this folder."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            try:
+                words = (path / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if str(folder) in words and "ff" in words.split("\0")[0]:
+                found.append(int(path.name))
+    return found

@@ -1,0 +1,162 @@
+"""The door to ffmpeg: it tells how far it is, and it always ends."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from media_jobs.ffmpeg import (
+    LAUNCHER,
+    Cancelled,
+    Tools,
+    compose,
+    examine,
+    films_fault,
+    output,
+    run,
+    source,
+    version,
+)
+from media_jobs.launcher import NOT_STARTED
+from portal.errors import Code, Unavailable
+from tests import footage
+
+ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc=size=64x64:rate=10", "-f", "null", "-"]
+ROOT = Path(__file__).parents[2]
+
+WORKER = """
+import os
+from pathlib import Path
+from media_jobs.ffmpeg import run
+from tests.footage import tools
+def tell(percent):
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    print(children.split()[0], flush=True)
+run(tools(), %r, folder=Path("/"), wall_seconds=60, film_seconds=60, on_progress=tell)
+"""
+
+
+def ended(pid_handle, seconds=10):
+    """A process handle becomes readable at the moment its process is dead."""
+    poll = select.poll()
+    poll.register(pid_handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def children_of(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_progress_rises_to_a_hundred(tmp_path):
+    film = footage.small(tmp_path)
+    heard = []
+    args = compose([output([source(film, "mov")["0"]], "out.mp4", preset="ultrafast")])
+    run(footage.tools(), args, folder=tmp_path, wall_seconds=60, film_seconds=1, on_progress=heard.append)
+    assert heard == sorted(heard)
+    assert heard[-1] == 100.0
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_a_run_that_takes_too_long_is_ended_with_its_group(tmp_path):
+    with pytest.raises(Unavailable) as caught:
+        run(footage.tools(), ENDLESS, folder=tmp_path, wall_seconds=0.6)
+    assert caught.value.code is Code.OURS_TIMEOUT
+    assert not children_of(os.getpid())
+
+
+def test_a_run_that_is_called_off_is_ended_with_its_group(tmp_path):
+    answers = iter([False, True])
+    with pytest.raises(Cancelled):
+        run(footage.tools(), ENDLESS, folder=tmp_path, wall_seconds=60, cancelled=lambda: next(answers))
+    assert not children_of(os.getpid())
+
+
+def test_ffmpeg_dies_with_a_worker_that_is_killed():
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER % (ENDLESS,)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with worker:
+        handle = os.pidfd_open(int(worker.stdout.readline()))
+        worker.send_signal(signal.SIGKILL)
+        try:
+            assert ended(handle)
+        finally:
+            os.close(handle)
+
+
+def test_what_ffmpeg_complained_about_is_kept_for_staff_and_bounded(tmp_path):
+    with pytest.raises(Unavailable) as caught:
+        run(footage.tools(), ["-i", "there-is-none.mp4", "-f", "null", "-"], folder=tmp_path, wall_seconds=20)
+    assert caught.value.code is Code.OURS_TRANSCODE
+    assert "there-is-none.mp4" in caught.value.facts["log"]
+    assert len(caught.value.facts["log"]) <= 12_000
+
+
+def test_a_playlist_is_not_followed_even_if_it_gets_past_the_door(tmp_path):
+    footage.small(tmp_path, name="neighbour.mp4")
+    path = tmp_path / "film.mp4"
+    path.write_text("ffconcat version 1.0\nfile neighbour.mp4\n")
+    with pytest.raises(Unavailable):
+        examine(footage.tools(), path, "mov", "-show_entries", "format=duration")
+
+
+def test_only_absolute_paths_are_opened():
+    with pytest.raises(ValueError, match="concat"):
+        source(Path("concat:a|b.mp4"), "mov")
+    with pytest.raises(ValueError, match="concat"):
+        examine(footage.tools(), Path("concat:a|b.mp4"), "mov")
+
+
+def test_a_program_that_does_not_start_is_not_the_films_fault(tmp_path):
+    film = footage.small(tmp_path)
+    gone = Tools(tmp_path / "gone", tmp_path / "gone", 2)
+    with pytest.raises(Unavailable) as caught:
+        examine(gone, film, "mov", "-show_format")
+    assert not films_fault(caught.value)
+
+
+def test_no_word_of_the_source_is_copied_and_only_files_may_be_opened(tmp_path):
+    line = compose([output([source(tmp_path / "a b.mp4", "mov")["0"]], "out.mp4")])
+    for pair in (
+        ["-map_metadata", "-1"],
+        ["-map_chapters", "-1"],
+        ["-protocol_whitelist", "file"],
+        ["-f", "mov"],
+    ):
+        assert any(line[place : place + 2] == pair for place in range(len(line)))
+    assert str(tmp_path / "a b.mp4") in line
+
+
+def test_the_tool_sees_nothing_of_our_environment_and_has_limits():
+    bounds = [str(os.getpid()), str(1 << 30), "7", str(1 << 20)]
+    shell = ["/bin/sh", "-c", "env; ulimit -v; ulimit -t; ulimit -c; nice"]
+    command = [sys.executable, "-I", "-S", str(LAUNCHER), *bounds, "--", *shell]
+    env = {"SECRET": "s3cret", "PATH": os.environ["PATH"]}
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert "s3cret" not in said
+    assert said.split()[-4:-1] == ["1048576", "7", "0"]
+    assert int(said.split()[-1]) >= 10
+
+
+def test_the_launcher_gives_up_when_its_worker_is_already_gone():
+    command = [sys.executable, "-I", "-S", str(LAUNCHER), "1", str(1 << 30), "7", "1000", "--", "/bin/true"]
+    assert subprocess.run(command, check=False).returncode == NOT_STARTED
+
+
+def test_settings_may_name_the_programs():
+    own = footage.tools()
+    assert Tools.found(str(own.ffmpeg), str(own.ffprobe), 0) == Tools(own.ffmpeg, own.ffprobe, 1)
+
+
+def test_a_program_that_is_not_there_is_our_fault():
+    with pytest.raises(Unavailable) as caught:
+        Tools.found("/there/is/none", None, 2)
+    assert caught.value.code is Code.OURS_TRANSCODE
+
+
+def test_the_version_is_known():
+    assert version(footage.tools())[-1:].strip()

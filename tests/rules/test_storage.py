@@ -1,0 +1,77 @@
+"""What we ask of the storage, on a real one."""
+
+import contextlib
+import http.client
+import secrets
+from urllib.parse import urlsplit
+
+import pytest
+
+from config import Settings
+from portal.errors import Missing
+from portal.storage import Bucket, Storage
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def storage(prepared_storage, tmp_path):
+    return Storage(Settings.from_env({**prepared_storage, "DATA_DIR": str(tmp_path)}).storage)
+
+
+def send(url, body=b"", method="PUT"):
+    parts = urlsplit(url)
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc)) as connection:
+        connection.request(method, f"{parts.path}?{parts.query}", body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_a_film_goes_in_by_signed_parts_and_comes_out_whole(storage, tmp_path):
+    key = f"o/test/{secrets.token_hex(8)}"
+    bodies = [secrets.token_bytes(5 * MIB), b"the rest"]
+    upload = storage.begin_multipart(key, "video/mp4")
+    for number, body in enumerate(bodies, 1):
+        assert send(storage.sign_part(key, upload, number, len(body)), body)[0] == 200
+    parts = storage.list_parts(key, upload)
+    assert [(part.number, part.size_bytes) for part in parts] == [(1, 5 * MIB), (2, 8)]
+    storage.complete_multipart(key, upload, parts)
+    assert storage.size(Bucket.ORIGINALS, key) == 5 * MIB + 8
+    storage.fetch(Bucket.ORIGINALS, key, tmp_path / "film")
+    assert (tmp_path / "film").read_bytes() == b"".join(bodies)
+
+
+@pytest.mark.parametrize("length", [999, 1001])
+def test_a_part_of_another_length_than_signed_is_refused(storage, length):
+    key = f"o/test/{secrets.token_hex(8)}"
+    upload = storage.begin_multipart(key, "video/mp4")
+    assert send(storage.sign_part(key, upload, 1, 1000), b"x" * length)[0] == 403
+
+
+def test_a_part_for_an_aborted_upload_is_refused(storage):
+    key = f"o/test/{secrets.token_hex(8)}"
+    upload = storage.begin_multipart(key, "video/mp4")
+    url = storage.sign_part(key, upload, 1, 4)
+    storage.abort_multipart(key, upload)
+    storage.abort_multipart(key, upload)
+    assert send(url, b"four")[0] == 404
+    with pytest.raises(Missing):
+        storage.list_parts(key, upload)
+
+
+def test_only_the_public_bucket_is_read_without_a_signature_and_neither_is_listed(storage):
+    name = secrets.token_hex(8)
+    for bucket in Bucket:
+        storage.put(bucket, f"v/{name}", b"film", content_type="video/mp4")
+    public = storage.public_url(f"v/{name}")
+    assert send(public, method="GET") == (200, b"film")
+    assert send(public.replace("vecu-public", "vecu-originals"), method="GET")[0] == 403
+    assert send(public.rsplit("/v/", 1)[0] + "/", method="GET")[0] == 403
+
+
+def test_what_is_deleted_cannot_be_read_any_more(storage):
+    key = f"v/{secrets.token_hex(8)}/master.m3u8"
+    storage.put(Bucket.PUBLIC, key, b"film", content_type="text/plain")
+    storage.delete(Bucket.PUBLIC, [key, "v/never/was"])
+    assert send(storage.public_url(key), method="GET")[0] == 404
+    assert list(storage.keys(Bucket.PUBLIC, key)) == []
