@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent
+# S3 joins at most 10 000 parts, and ours have 5 MiB.
+_MOST_UPLOAD_BYTES = 10_000 * 5 * 1024**2
 
 
 class SettingsError(Exception):
@@ -312,7 +314,7 @@ class _Reader:
             storage=self._storage(site),
             mail=self._mail(site),
             uploads=UploadLimits(
-                max_bytes=self.number("MAX_UPLOAD_BYTES", 2 * 1024**3, 1, 50 * 1024**3),
+                max_bytes=self.number("MAX_UPLOAD_BYTES", 2 * 1024**3, 1, _MOST_UPLOAD_BYTES),
                 max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, 4 * 3600),
             ),
             media=self._media(site.data_dir),

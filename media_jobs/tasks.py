@@ -204,6 +204,9 @@ def _store(shop: Workshop, claim: Claim, heartbeat: Heartbeat, space: Workspace,
 
 def _erase(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     publishing.delete_everything(shop, claim, heartbeat)
+    with shop.runtime.read() as session:
+        letters = notices.message_ids(session, claim.clip_id)
+    shop.runtime.mailer.forget(letters)
     with shop.runtime.work() as session:
         if processing.erasure_done(session, claim):
             withdrawal.erased(session, session.get_one(Clip, claim.clip_id), by=lifecycle.WORKER)

@@ -123,6 +123,14 @@ def caddyfile(routes: Routes, folder: Path) -> str:
 	log {{
 		output stderr
 		level ERROR
+		# Addresses hold owners' tokens and signatures: no line of a log may.
+		format filter {{
+			wrap json
+			fields {{
+				request>uri delete
+				request>headers delete
+			}}
+		}}
 	}}
 	servers {{
 		timeouts {{

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -350,9 +350,9 @@ class _Order:
             told = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
             name, value, clip_id = told.split("|")
             at = float(value) if self.column is Clip.seconds else _aware(value)
-        except (ValueError, binascii.Error) as error:
+        except (ValueError, OverflowError, binascii.Error) as error:
             raise Unacceptable(Code.INVALID, fields={"cursor": Code.INVALID}) from error
-        if name != self.name:
+        if name != self.name or "\x00" in clip_id:
             raise Unacceptable(Code.INVALID, fields={"cursor": Code.INVALID})
         here = tuple_(self.column, Clip.id)
         there = tuple_(literal(at, self.column.type), literal(clip_id))
@@ -363,7 +363,8 @@ def _aware(value: str) -> datetime:
     at = datetime.fromisoformat(value)
     if at.tzinfo is None:
         raise ValueError(value)
-    return at
+    # Raises OverflowError beyond the years 1 to 9999 of UTC.
+    return at.astimezone(UTC)
 
 
 _ORDERS: Final = {

@@ -15,7 +15,8 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date as babel_date
-from babel.dates import format_datetime as babel_datetime
+from babel.dates import format_time as babel_time
+from babel.dates import get_datetime_format
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -108,8 +109,11 @@ def format_month(value: date) -> str:
 
 
 def format_datetime(value: datetime) -> str:
-    """Date and time of day."""
-    return babel_datetime(value, format="medium", locale=_current.get())
+    """Date and time of day, to the minute."""
+    locale = _current.get()
+    day = babel_date(value, format="medium", locale=locale)
+    hour = babel_time(value, format="short", locale=locale)
+    return str(get_datetime_format("medium", locale=locale)).replace("{1}", day).replace("{0}", hour)
 
 
 def format_number(value: float) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import db_now
@@ -114,6 +114,9 @@ def move(
     now = db_now(session)
     session.flush()
     source = clip.state
+    if transition.target not in (State.ERASED, State.WITHDRAWN) and _is_being_erased(session, clip):
+        # Its objects are being deleted: there is no way back into the living states.
+        raise Conflict(Code.CONFLICT, verb=verb, state=source, version=clip.version)
     condition = [Clip.id == clip.id, Clip.state == source, Clip.state.in_(transition.sources)]
     if seen_version is not None:
         condition.append(Clip.version == seen_version)
@@ -131,6 +134,16 @@ def move(
     if (kind := ON_ENTER.get(transition.target)) is not None:
         enqueue(session, clip, kind, delay=delay)
     return event_id
+
+
+def hold(session: Session, clip: Clip) -> None:
+    """Read the clip's row anew and let nobody change it before this unit of work ends.
+
+    For rules that look at the clip and then write: without it, on PostgreSQL, a decision could come in between
+    (on SQLite the whole unit of work is alone).
+    """
+    session.flush()
+    session.refresh(clip, _COLUMNS, with_for_update=True)
 
 
 def begin(session: Session, clip: Clip, *, by: Actor) -> int:
@@ -199,6 +212,14 @@ def _write(
     )
     key: int = event.inserted_primary_key[0]  # type: ignore[attr-defined]
     return key
+
+
+def _is_being_erased(session: Session, clip: Clip) -> bool:
+    if clip.state not in TRANSITIONS["erase"].sources:
+        return False
+    is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
+    asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.ERASE, is_open)
+    return session.scalars(asked.limit(1)).first() is not None
 
 
 def _cancel_overtaken_jobs(session: Session, clip: Clip) -> None:

@@ -5,6 +5,7 @@ Never decides who is told what (`notices.py` does).
 
 import smtplib
 import ssl
+from collections.abc import Iterable
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate
 from pathlib import Path
@@ -40,6 +41,11 @@ class Mailer:
                 self._to_folder(message, message_id)
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(Code.OURS_MAIL, detail=str(error)) from error
+
+    def forget(self, message_ids: Iterable[str]) -> None:
+        """Delete the messages that lie in our folder; those that left by SMTP are their readers'."""
+        for message_id in message_ids:
+            (self._settings.folder / f"{message_id}.eml").unlink(missing_ok=True)
 
     def fault(self) -> str | None:
         """Why mails would not leave now, or None; connects but sends nothing."""

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,12 @@ class NoticeKind(StrEnum):
     FAILED = "failed"
     REMOVED = "removed"
     WITHDRAWN = "withdrawn"
+
+
+UNASKED_A_DAY = 20
+"""Anybody may type anybody's address: so many letters a day leave for one before a moderator has looked."""
+
+_UNASKED = (NoticeKind.RECEIVED, NoticeKind.FINISH_LATER, NoticeKind.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def tell(
 ) -> Notice | None:
     """Put one letter to the clip's owner into the outbox; `delay` (seconds) leaves time for an undo.
 
-    None when there is nobody to write to. The same occasion twice makes one notice.
+    None when there is nobody to write to, or when a stranger could be flooding that address. The same occasion twice makes one notice.
     """
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
     if owner is None or not owner.email:
@@ -113,6 +119,8 @@ def tell(
     if known is not None:
         return known
     now = db_now(session)
+    if kind in _UNASKED and _told_today(session, owner, now) >= UNASKED_A_DAY:
+        return None
     notice = Notice(
         kind=kind,
         clip_id=clip.id,
@@ -132,6 +140,12 @@ def tell(
         return session.scalars(select(Notice).where(Notice.occasion == occasion)).one()
     ask(session, JobKind.TELL, str(notice.id), delay=delay)
     return notice
+
+
+def _told_today(session: Session, owner: Person, now: datetime) -> int:
+    recent = (Notice.person_id == owner.id, Notice.created_at > now - timedelta(days=1))
+    counted = select(func.count()).select_from(Notice).where(*recent, Notice.kind.in_(_UNASKED))
+    return session.scalar(counted) or 0
 
 
 def cancel(session: Session, clip: Clip, kind: NoticeKind) -> None:
@@ -222,6 +236,11 @@ def overdue_notices(session: Session) -> list[Bell]:
     lost = and_(Notice.state == NoticeState.SENDING, Notice.lease_until < now)
     found = select(Notice.id).where(or_(late, lost)).order_by(Notice.run_after).limit(_BELLS_PER_SWEEP)
     return [Bell(JobKind.TELL, str(notice_id)) for notice_id in session.scalars(found)]
+
+
+def message_ids(session: Session, clip_id: str) -> list[str]:
+    """Under which ids letters about this clip were written."""
+    return list(session.scalars(select(Notice.message_id).where(Notice.clip_id == clip_id)))
 
 
 # The letters -------------------------------------------------------------------------------------------

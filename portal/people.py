@@ -14,14 +14,14 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, Unacceptable
 from portal.lifecycle import Actor, ActorKind
-from portal.models import AccessToken, Person, Role, SignInLink
+from portal.models import AccessToken, Clip, Notice, NoticeState, Person, Role, SignInLink
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,18 @@ def person_for_email(session: Session, email: str, *, lang: str, name: str = "")
         # Somebody else made the same person between our look and our insert.
         return session.execute(select(Person).where(Person.email == address)).scalar_one()
     return person
+
+
+def forget_if_clipless(session: Session, person_id: int) -> None:
+    """Blank an owner to whom no clip belongs any more; staff keep their sign-in."""
+    person = session.get(Person, person_id)
+    is_needed = session.scalar(select(Clip.id).where(Clip.owner_id == person_id).limit(1)) is not None
+    if person is None or person.role != Role.OWNER or is_needed:
+        return
+    person.email, person.name = None, ""
+    waiting = (Notice.person_id == person_id, Notice.state == NoticeState.WAITING)
+    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
+    session.flush()
 
 
 def add_staff(

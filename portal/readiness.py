@@ -6,7 +6,7 @@ Stands below the rules, so that both the owner's side and the worker's can call 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.lifecycle import WORKER, Actor, move
+from portal.lifecycle import WORKER, Actor, hold, move
 from portal.models import Clip, Consent, Film, Person, State
 
 REQUIRED_TEXTS = ("first_name", "title", "speech_lang")
@@ -44,6 +44,8 @@ def is_film_ready(session: Session, clip: Clip) -> bool:
 
 def settle(session: Session, clip: Clip, *, by: Actor = WORKER) -> bool:
     """Hand the clip to review when its film is ready and nothing is missing; whether it went."""
+    # The owner's last word and the worker's last file may come in the same moment: the second of them must see both.
+    hold(session, clip)
     if clip.state != State.PROCESSING or not is_film_ready(session, clip) or missing(session, clip):
         return False
     move(session, clip, "ready", by=by)

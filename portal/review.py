@@ -60,6 +60,7 @@ UNDO_SECONDS: Final = 10.0
 CLAIM_SECONDS: Final = 300
 WORDS_MOST: Final = 2000
 TITLE_MOST: Final = 80
+PUBLISH_AHEAD_MOST: Final = timedelta(days=366)
 
 
 class ReasonCode(StrEnum):
@@ -190,6 +191,7 @@ def approve(
     clean = clip.title if title is None else _checked_title(title)
     changed = ["title"] if clean != clip.title else []
     if publish_at is not None:
+        _check_moment(publish_at, db_now(session))
         delay = max(delay, (publish_at - db_now(session)).total_seconds())
     lifecycle.move(
         session,
@@ -350,6 +352,12 @@ def _checked_reasons(given: list[GivenReason], allowed: frozenset[ReasonCode]) -
         if len(one.words) > WORDS_MOST:
             raise Unacceptable(Code.TOO_LONG_TEXT, fields={"words": Code.TOO_LONG_TEXT}, most=WORDS_MOST)
     return [GivenReason(one.code, one.at_seconds, one.words.strip()) for one in given]
+
+
+def _check_moment(at: datetime, now: datetime) -> None:
+    # Compared as it came: the far ends of the calendar cannot be turned into UTC.
+    if at > now + PUBLISH_AHEAD_MOST:
+        raise Unacceptable(Code.WRONG_DATE, fields={"publish_at": Code.WRONG_DATE})
 
 
 def _checked_words(words: str) -> str:

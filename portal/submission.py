@@ -123,6 +123,7 @@ def edit(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> list[str]:
 
     Raises Conflict once a moderator has decided, Unacceptable with the faults by field.
     """
+    lifecycle.hold(session, clip)
     if clip.state not in EDITABLE:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     changed = _apply(session, clip, texts)
@@ -148,6 +149,7 @@ def agree(
     Raises Unacceptable for an unknown purpose, Conflict when a required consent is taken back from a clip that
     is with the moderators or later: withdrawing the clip is the way there.
     """
+    lifecycle.hold(session, clip)
     if clip.state not in _LIVING:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     back = set(taken_back) & set(consent.standing(session, clip)) if taken_back else set()
@@ -166,6 +168,7 @@ def answer(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> None:
 
     Raises Conflict when nothing was asked for, or (INCOMPLETE) when review would still wait for something.
     """
+    lifecycle.hold(session, clip)
     if clip.state != State.CHANGES_REQUESTED:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     edit(session, clip, texts, by=by)
@@ -197,7 +200,8 @@ def _acknowledge(session: Session, clip: Clip) -> None:
     # The film may have come before the address: then this is the first moment to say so.
     film = readiness.newest_film(session, clip)
     if film is not None:
-        notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=f"received:{film.id}")
+        occasion = f"received:{film.id}:{clip.owner_id}"
+        notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=occasion)
 
 
 def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
@@ -214,10 +218,14 @@ def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
     changed = [field for field, value in wanted.items() if getattr(clip, field) != value]
     for field in changed:
         setattr(clip, field, wanted[field])
-    if owner is not None and clip.owner_id != owner.id:
+    former = clip.owner_id
+    if owner is not None and former != owner.id:
         clip.owner_id = owner.id
         changed.append("email")
     session.flush()
+    if "email" in changed and former is not None:
+        # A slip of the pen, kept as it was typed, must not stay behind as a person of its own.
+        people.forget_if_clipless(session, former)
     if texts.themes is not None and themes.set_themes(session, clip, texts.themes):
         changed.append("themes")
     if changed:

@@ -453,7 +453,8 @@ def _give_film(session: Session, clip: Clip, upload: Upload, *, by: Actor) -> Fi
         detail={"film": film.number, "bytes": film.size_bytes},
         fail_code=None,
     )
-    notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=f"received:{film.id}")
+    occasion = f"received:{film.id}:{clip.owner_id}"
+    notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=occasion)
     return film
 
 

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from portal import lifecycle, notices, readiness
+from portal import lifecycle, notices, people, readiness
 from portal.database import db_now
 from portal.errors import Code, Conflict
 from portal.jobs import JobKind
@@ -23,9 +23,10 @@ from portal.models import (
     Film,
     Job,
     JobState,
-    Person,
+    Note,
+    Notice,
+    NoticeState,
     Rendition,
-    Role,
     State,
     Upload,
     UploadState,
@@ -33,6 +34,7 @@ from portal.models import (
 
 UNDO: Final = timedelta(hours=24)
 ERASE_AFTER: Final = timedelta(days=30)
+_NOT_KEPT: Final = (State.WITHDRAWN, State.REJECTED)
 DRAFT_KEPT: Final = timedelta(days=30)
 """A draft that never got a film; its owner is told the date on the status page."""
 
@@ -50,6 +52,8 @@ Work = Callable[[], AbstractContextManager[Session]]
 
 def withdraw(session: Session, clip: Clip, *, by: Actor) -> None:
     """Take the clip out of sight at once and have its public files deleted; raises Conflict when it is gone already."""
+    # Whatever the worker does to the clip in this moment must not turn the owner away.
+    lifecycle.hold(session, clip)
     _end_uploads(session, clip)
     event = lifecycle.move(session, clip, "withdraw", by=by)
     notices.tell(session, notices.NoticeKind.WITHDRAWN, clip, occasion=f"withdrawn:{event}")
@@ -86,6 +90,7 @@ def restore(session: Session, clip: Clip, *, by: Actor) -> None:
 
 def erase_request(session: Session, clip: Clip, *, by: Actor) -> None:
     """Have the worker delete everything of this clip now; raises Conflict while it is not out of sight."""
+    lifecycle.hold(session, clip)
     if State(clip.state) not in lifecycle.TRANSITIONS["erase"].sources:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     lifecycle.record(session, clip, "erase_request", by=by)
@@ -93,16 +98,14 @@ def erase_request(session: Session, clip: Clip, *, by: Actor) -> None:
 
 
 def due_for_erasure(session: Session, *, at_most: int = 100) -> list[Clip]:
-    """Clips withdrawn 30 days ago for whose erasure nobody has asked the worker yet."""
+    """Clips withdrawn or refused 30 days ago for whose erasure nobody has asked the worker yet."""
     asked = exists().where(
         Job.clip_id == Clip.id,
         Job.kind == JobKind.ERASE,
         Job.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.FAILED]),
     )
     old = Clip.state_since < db_now(session) - ERASE_AFTER
-    return list(
-        session.scalars(select(Clip).where(Clip.state == State.WITHDRAWN, old, ~asked).limit(at_most))
-    )
+    return list(session.scalars(select(Clip).where(Clip.state.in_(_NOT_KEPT), old, ~asked).limit(at_most)))
 
 
 def erased(session: Session, clip: Clip, *, by: Actor) -> None:
@@ -142,19 +145,20 @@ def _forget(session: Session, clip: Clip, verb: str, *, by: Actor) -> None:
         session.execute(delete(table).where(table.clip_id == clip.id))
     session.execute(update(Film).where(Film.clip_id == clip.id).values(erased_at=now, facts={}))
     session.execute(update(Upload).where(Upload.clip_id == clip.id).values(filename="", last_modified=None))
+    _forget_letters(session, clip)
     session.flush()
     session.expire_all()
     if owner_id is not None:
-        _forget_owner(session, owner_id)
+        people.forget_if_clipless(session, owner_id)
 
 
-def _forget_owner(session: Session, owner_id: int) -> None:
-    """Blank an owner who has no other clip here; staff keep their sign-in."""
-    person = session.get(Person, owner_id)
-    others = session.scalar(select(func.count()).select_from(Clip).where(Clip.owner_id == owner_id))
-    if person is not None and person.role == Role.OWNER and not others:
-        person.email, person.name = None, ""
-        session.flush()
+def _forget_letters(session: Session, clip: Clip) -> None:
+    """Letters on their way have nothing to tell any more; a mail server's complaint may quote the address."""
+    waiting = (Notice.clip_id == clip.id, Notice.state == NoticeState.WAITING)
+    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
+    session.execute(update(Notice).where(Notice.clip_id == clip.id).values(error_detail=None))
+    # What colleagues wrote to one another about the film and the person in it.
+    session.execute(update(Note).where(Note.clip_id == clip.id).values(words=""))
 
 
 def _end_uploads(session: Session, clip: Clip) -> None:

@@ -7,7 +7,7 @@ from flask import Flask, request
 from flask_wtf import CSRFProtect
 
 from config import ROOT
-from portal.errors import Code, NotAllowed
+from portal.errors import Code, NotAllowed, Unacceptable
 from portal.runtime import Runtime
 from portal.web import (
     admin,
@@ -26,6 +26,7 @@ from portal.web import (
     uploads,
     withdrawal,
 )
+from portal.web.strict import refuse_impossible_ids
 
 # Machines' doors: authorised by bearer tokens alone, never by a cookie, so no form token guards them.
 CSRF_FREE = (api.bp, api_review.bp, uploads.bp)
@@ -50,6 +51,7 @@ def create_app(runtime: Runtime) -> Flask:
     for blueprint in CSRF_FREE:
         csrf.exempt(blueprint)
     app.before_request(_refuse_other_sites)
+    app.before_request(_refuse_unstorable)
     app.context_processor(_page_facts)
     return app
 
@@ -79,6 +81,17 @@ def _refuse_other_sites() -> None:
     """Refuse writing requests that a browser says come from another site (ASVS 3.5.1)."""
     if request.method in _UNSAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise NotAllowed(Code.CROSS_SITE)
+
+
+def _refuse_unstorable() -> None:
+    """Refuse ids and words that no database can hold: PostgreSQL takes no NUL, a 32-bit id no larger number."""
+    refuse_impossible_ids()
+    # The API reads queries and bodies itself, more strictly; whoever looks for a form first takes the body away.
+    if request.path.startswith("/api/"):
+        return
+    told = [*request.args.listvalues(), *request.form.listvalues()]
+    if any("\x00" in word for words in told for word in words):
+        raise Unacceptable(Code.INVALID)
 
 
 def _page_facts() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response
@@ -260,11 +260,13 @@ def _place(cursor: str) -> tuple[datetime, str]:
     try:
         since, clip_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
         at = datetime.fromisoformat(since)
-    except (ValueError, binascii.Error) as error:
+        # Raises OverflowError beyond the years 1 to 9999 of UTC.
+        utc = at.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise Unacceptable(Code.INVALID, fields={"cursor": Code.INVALID}) from error
     if at.tzinfo is None or "\x00" in clip_id:
         raise Unacceptable(Code.INVALID, fields={"cursor": Code.INVALID})
-    return at, clip_id
+    return utc, clip_id
 
 
 def _rfc3339(at: datetime) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -13,16 +12,15 @@ DIST = ROOT / "static" / "dist"
 
 
 @cache
-def _manifest(changed: float) -> dict[str, str]:
-    del changed
+def _manifest() -> dict[str, str]:
+    # Read once a process: the static files it serves are those that lay there when it started.
     read: dict[str, str] = json.loads((DIST / "manifest.json").read_text(encoding="utf-8"))
     return read
 
 
 def asset(name: str) -> str:
     """The hashed address of a built file; raises KeyError for a name that was never built."""
-    path: Path = DIST / "manifest.json"
-    return _manifest(path.stat().st_mtime)[name]
+    return _manifest()[name]
 
 
 def _origin(url: str) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from portal import reasons
-from portal.errors import Code, PortalError, Unavailable
+from portal.errors import Code, Conflict, PortalError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +93,16 @@ def _with_patience(answer: Response, facts: dict[str, Any]) -> Response:
     return answer
 
 
+def _route() -> str:
+    """Which page it was: never the address itself, which may hold an owner's token."""
+    return request.url_rule.rule if request.url_rule is not None else "none"
+
+
 def refuse(error: PortalError) -> Response:
     """The answer to a refusal of ours."""
     status = status_of(error)
     if error.code.is_ours:
-        log.error("refused code=%s path=%s facts=%s", error.code, request.path, error.facts)
+        log.error("refused code=%s route=%s facts=%s", error.code, _route(), error.facts)
     if wants_json():
         return problem(status, error.code, fields=error.fields, **error.facts)
     return page(status, error.code, **error.facts)
@@ -126,12 +131,18 @@ def init_app(app: Flask) -> None:
                 answer.headers[name] = value
         return answer
 
+    @app.errorhandler(IntegrityError)
+    def twin(error: IntegrityError) -> Response:
+        # Two who wrote the same thing at once: on PostgreSQL the second learns of it from a unique index.
+        log.warning("written twice at once route=%s: %s", _route(), error.orig)
+        return refuse(Conflict(Code.CONFLICT, retry_after=1))
+
     @app.errorhandler(OperationalError)
     def no_database(error: OperationalError) -> Response:
-        log.error("database away path=%s: %s", request.path, error)
+        log.error("database away route=%s: %s", _route(), error)
         return refuse(Unavailable(Code.OURS_DATABASE, retry_after=5))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.error("unexpected error path=%s", request.path, exc_info=error)
+        log.error("unexpected error route=%s", _route(), exc_info=error)
         return problem(500, Code.OURS_UNKNOWN) if wants_json() else page(500, Code.OURS_UNKNOWN)

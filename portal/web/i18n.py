@@ -1,6 +1,7 @@
 """Which language this visitor gets, and the words, dates and figures of that language in templates."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, abort, g, request, url_for
 
@@ -24,7 +25,10 @@ def url_for_lang(code: str) -> str:
     values = dict(request.view_args or {})
     if request.endpoint is None or "lang" not in values:
         return url_for("site.language", code=code, next=request.path)
-    return url_for(request.endpoint, **{**values, **request.args.to_dict(flat=False), "lang": code})
+    # Not as arguments of `url_for`: a visitor's `?_scheme=` or `?endpoint=` would be taken for its own.
+    address = url_for(request.endpoint, **{**values, "lang": code})
+    asked = urlencode(list(request.args.items(multi=True)))
+    return f"{address}?{asked}" if asked else address
 
 
 def init_app(app: Flask) -> None:
@@ -57,6 +61,11 @@ def init_app(app: Flask) -> None:
         first = request.path.split("/", 2)[1] if given is None else given
         g.lang = first if first in languages else preferred_language()
         i18n.set_language(g.lang)
+
+    @app.teardown_request
+    def forget(_error: BaseException | None) -> None:
+        # A thread serves many visitors: no one's language may be the next one's.
+        i18n.set_language(i18n.SOURCE)
 
     @app.context_processor
     def words() -> dict[str, Any]:

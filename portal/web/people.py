@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
 
 from portal import i18n, people, reasons, review
@@ -86,7 +87,14 @@ def init_app(app: Flask) -> None:
 
     @manager.user_loader  # type: ignore[untyped-decorator] # Flask-Login has no types.
     def load(token: str) -> SignedIn | None:
-        person = people.by_session_token(reading(), token)
+        if g.get("is_database_away"):
+            # The page that says so is drawn for nobody in particular: it must not fail by asking again.
+            return None
+        try:
+            person = people.by_session_token(reading(), token)
+        except OperationalError:
+            g.is_database_away = True
+            raise
         return SignedIn(person) if person is not None else None
 
     @app.before_request

@@ -314,7 +314,8 @@ def _faults(error: PortalError) -> dict[str, str]:
 
 def _version() -> int:
     given = request.form.get("version", "")
-    return int(given) if given.isdecimal() else 0
+    # A number that no version can have is none: the database would choke on it.
+    return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else 0
 
 
 def _said(clip_id: str, words: str) -> Response:

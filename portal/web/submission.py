@@ -5,6 +5,7 @@ from typing import Any
 from babel import Locale
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -197,11 +198,15 @@ def _draft(session: Session, slug: str, lang: str, token: str, texts: submission
         clip = submission.by_link(session, token)
     except Missing:
         found = campaigns.by_slug(session, slug)
-        clip, _token = submission.begin(
-            session, found, lang=lang, texts=texts, consents=about.consents, channel="site", by=OWNER,
-            site=site, token=token,
-        )  # fmt: skip
-        return clip
+        try:
+            with session.begin_nested():
+                return submission.begin(
+                    session, found, lang=lang, texts=texts, consents=about.consents, channel="site",
+                    by=OWNER, site=site, token=token,
+                )[0]  # fmt: skip
+        except IntegrityError:
+            # The button was pressed twice, and the first press made the draft in between.
+            clip = submission.by_link(session, token)
     if clip.state in submission.EDITABLE:
         submission.edit(session, clip, texts, by=OWNER)
         submission.agree(session, clip, about.consents, by=OWNER, site=site, taken_back=about.taken_back)

@@ -62,17 +62,19 @@ def test_progress_rises_to_a_hundred(tmp_path):
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_group(tmp_path):
+    before = children_of(os.getpid())
     with pytest.raises(Unavailable) as caught:
         run(footage.tools(), ENDLESS, folder=tmp_path, wall_seconds=0.6)
     assert caught.value.code is Code.OURS_TIMEOUT
-    assert not children_of(os.getpid())
+    assert children_of(os.getpid()) == before
 
 
 def test_a_run_that_is_called_off_is_ended_with_its_group(tmp_path):
+    before = children_of(os.getpid())
     answers = iter([False, True])
     with pytest.raises(Cancelled):
         run(footage.tools(), ENDLESS, folder=tmp_path, wall_seconds=60, cancelled=lambda: next(answers))
-    assert not children_of(os.getpid())
+    assert children_of(os.getpid()) == before
 
 
 def test_ffmpeg_dies_with_a_worker_that_is_killed():

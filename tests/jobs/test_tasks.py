@@ -176,6 +176,15 @@ def test_an_erased_clip_leaves_no_object_and_no_person(make, runtime, shop):
     assert list(runtime.storage.keys(Bucket.ORIGINALS, keys.made_prefix(clip.id))) == []
 
 
+def test_an_erased_clip_leaves_no_letter_in_our_folder(make, runtime, shop):
+    clip = make.clip(State.WITHDRAWN)
+    tasks.tell(shop, str(told(runtime, clip)))
+    folder = runtime.settings.mail.folder
+    assert len(list(folder.iterdir())) == 1
+    tasks.erase(shop, stage.ask(runtime, clip, JobKind.ERASE))
+    assert list(folder.iterdir()) == []
+
+
 def test_a_clip_that_lives_again_is_not_erased(make, runtime, shop):
     clip = make.clip(State.IN_REVIEW, with_objects=True)
     job_id = stage.ask(runtime, clip, JobKind.ERASE)

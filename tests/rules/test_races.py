@@ -1,0 +1,81 @@
+"""Two hands on one clip in the same moment: the second looks again before it writes."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select, update
+
+from portal import lifecycle, readiness, review, submission, withdrawal
+from portal.database import db_now
+from portal.errors import Code, Conflict, Unacceptable
+from portal.lifecycle import OWNER, WORKER, Actor, ActorKind
+from portal.models import Clip, Film, Job, JobState, State
+from portal.submission import Texts
+
+
+def elsewhere(session, clip, **columns):
+    """What somebody else wrote since we looked, as PostgreSQL lets it happen."""
+    session.execute(
+        update(Clip).where(Clip.id == clip.id).values(**columns).execution_options(synchronize_session=False)
+    )
+
+
+def test_words_cannot_slip_in_behind_an_approval(runtime, make):
+    clip = make.clip(State.IN_REVIEW)
+    with pytest.raises(Conflict), runtime.work() as session:
+        held = session.get_one(Clip, clip.id)
+        elsewhere(session, held, state=State.APPROVED)
+        submission.edit(session, held, Texts(title="Tout autre chose"), by=OWNER)
+
+
+def test_a_withdrawal_holds_although_the_clip_is_published_in_the_same_moment(runtime, make, session):
+    clip = make.clip(State.APPROVED)
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        elsewhere(writing, held, state=State.PUBLISHED)
+        withdrawal.withdraw(writing, held, by=OWNER)
+    assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
+
+
+def test_the_last_word_and_the_last_file_in_the_same_moment_still_lead_to_review(runtime, make, session):
+    clip = make.clip(State.PROCESSING, title="")
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        now = db_now(writing)
+        writing.add(
+            Film(id="e" * 32, clip_id=held.id, number=1, key="o/x", size_bytes=1, facts={}, received_at=now,
+                 ready_at=now)
+        )  # fmt: skip
+        elsewhere(writing, held, title="Le matin")
+        assert readiness.settle(writing, held, by=WORKER)
+    assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
+
+
+def test_a_clip_whose_objects_are_being_deleted_is_not_reopened(runtime, make, session):
+    clip = make.clip(State.REJECTED)
+    with runtime.work() as writing:
+        withdrawal.erase_request(writing, writing.get_one(Clip, clip.id), by=OWNER)
+    with pytest.raises(Conflict), runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        review.reopen(writing, held, by=Actor(ActorKind.ADMIN, 1), seen_version=held.version)
+    assert session.scalars(select(Job.state).where(Job.clip_id == clip.id)).all() == [JobState.QUEUED]
+
+
+def test_a_clip_being_erased_may_still_be_withdrawn_and_erased(runtime, make, session):
+    clip = make.clip(State.REJECTED)
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        withdrawal.erase_request(writing, held, by=OWNER)
+        withdrawal.withdraw(writing, held, by=OWNER)
+        withdrawal.erased(writing, held, by=lifecycle.WORKER)
+    assert session.get_one(Clip, clip.id).state == State.ERASED
+
+
+def test_a_date_of_publication_at_the_end_of_the_calendar_is_refused(runtime, make):
+    clip = make.clip(State.IN_REVIEW)
+    with pytest.raises(Unacceptable) as refused, runtime.work() as session:
+        held = session.get_one(Clip, clip.id)
+        at = datetime.fromisoformat("9999-12-31T23:59:59-12:00")
+        by = Actor(ActorKind.PROGRAM, 1)
+        review.approve(session, held, by=by, seen_version=held.version, publish_at=at)
+    assert refused.value.fields == {"publish_at": Code.WRONG_DATE}
