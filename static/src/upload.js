@@ -80,6 +80,7 @@ export class Upload extends EventTarget {
         if (fault.status === 404 || fault.told?.code === "upload_closed") return false;
         if (!fault.told?.missing?.length) throw fault;
         for (const n of fault.told.missing) { this.#held.delete(n); this.#queue.push(n); }
+        told.state = "open";
       }
     }
   }
