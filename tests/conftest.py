@@ -21,7 +21,7 @@ from portal.mailer import Mailer
 from portal.migrations import upgrade
 from portal.models import Person, Role
 from portal.runtime import Runtime
-from portal.storage import Storage
+from portal.storage import Bucket, Storage
 from portal.web import create_app
 from tests.factories import Factory
 
@@ -112,6 +112,15 @@ def runtime(settings: Settings, bells: Bells) -> Iterator[Runtime]:
         wake=bells,
     )
     engine.dispose()
+
+
+@pytest.fixture
+def empty_buckets(runtime: Runtime) -> None:
+    """Throws away what earlier tests left in the storage that they share."""
+    for bucket in Bucket:
+        runtime.storage.delete(bucket, list(runtime.storage.keys(bucket)))
+    for left in list(runtime.storage.open_multiparts()):
+        runtime.storage.abort_multipart(left.key, left.upload_id)
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_the_doctor_names_an_old_schema(portal, tmp_path):
     assert "migrate" in {row["part"]: row["fault"] for row in json.loads(ended.stdout)}["database"]
 
 
-def test_fsck_is_content_with_an_empty_portal(portal):
+def test_fsck_is_content_with_an_empty_portal(portal, empty_buckets):
     ended = portal("fsck")
     assert ended.returncode == 0, ended.stdout
 

@@ -1,52 +1,11 @@
 """The same way by the API alone: begun, sent in parts, approved, found, withdrawn."""
 
-import threading
-
 import pytest
 
 from tests import footage
+from tests.journeys.steps import answered, send
 
 pytestmark = pytest.mark.journey
-PATIENCE_SECONDS = 180
-
-
-def until(ask, check):
-    """The first answer that passes the check; asks twice a second, gives up after three minutes."""
-    pause = threading.Event()
-    for _ in range(PATIENCE_SECONDS * 2):
-        told = ask()
-        if check(told):
-            return told
-        pause.wait(0.5)
-    raise AssertionError(told)
-
-
-def send(caller, submission_id, film):
-    """A film in parts to signed addresses, as any program would."""
-    body = film.read_bytes()
-    opened = caller.post(
-        "/api/v1/uploads",
-        data={
-            "submission_id": submission_id,
-            "filename": film.name,
-            "size": len(body),
-            "type": "video/mp4",
-            "idempotency_key": "one",
-        },
-    )
-    assert opened.status == 201, opened.text()
-    upload = opened.json()
-    address = f"/api/v1/uploads/{upload['id']}"
-    numbers = list(range(1, upload["part_count"] + 1))
-    signed = caller.post(f"{address}/parts", data={"numbers": numbers}).json()["parts"]
-    for part in signed:
-        start = (part["n"] - 1) * upload["part_size"]
-        sent = caller.put(
-            part["url"], data=body[start : start + part["length"]], headers={"Authorization": ""}
-        )
-        assert sent.status == 200, sent.text()
-    assert caller.post(f"{address}/complete", data={}).status == 202
-    assert caller.post(f"{address}/complete", data={}).status == 202
 
 
 @pytest.mark.timeout(400)
@@ -69,7 +28,7 @@ def test_a_program_can_do_the_whole_way(api, portal, review_token, tmp_path):
     owner = api(told["token"])
     send(owner, told["id"], footage.small(tmp_path, seconds=2, size="640x360"))
     address = f"/api/v1/submissions/{told['id']}"
-    until(lambda: owner.get(address).json(), lambda now: now["state"] == "in_review")
+    answered(lambda: owner.get(address).json(), lambda now: now["state"] == "in_review")
 
     # Nobody but the owner and the moderator sees it before it is approved.
     assert anybody.get(f"/api/v1/clips/{told['id']}").status == 404
@@ -80,7 +39,7 @@ def test_a_program_can_do_the_whole_way(api, portal, review_token, tmp_path):
     approved = moderator.post(f"/api/v1/review/{told['id']}/approve", data={"version": sheet["version"]})
     assert approved.status == 200, approved.text()
 
-    public = until(
+    public = answered(
         lambda: anybody.get(f"/api/v1/clips/{told['id']}"), lambda answer: answer.status == 200
     ).json()
     assert public["title"] == "La recharge pendant le marché"
@@ -92,7 +51,7 @@ def test_a_program_can_do_the_whole_way(api, portal, review_token, tmp_path):
 
     assert owner.post(f"{address}/withdraw", data={}).status == 202
     assert anybody.get(f"/api/v1/clips/{told['id']}").status == 410
-    until(lambda: anybody.get(mp4), lambda answer: answer.status in (403, 404))
-    assert any("retiré" in mail for mail in portal.mails(told["id"])) or until(
+    answered(lambda: anybody.get(mp4), lambda answer: answer.status in (403, 404))
+    assert any("retiré" in mail for mail in portal.mails(told["id"])) or answered(
         lambda: portal.mails(told["id"]), lambda mails: len(mails) >= 3
     )

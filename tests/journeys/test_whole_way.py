@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.conftest import PASSWORD
+from tests.journeys.steps import sign_in, until
 
 pytestmark = pytest.mark.journey
 
@@ -40,30 +41,6 @@ def fill_in(page, email="nadia@mail.example"):
     page.get_by_label("Votre e-mail").fill(email)
     page.locator("#consents-site").check()
     page.locator("#consents-adult").check()
-
-
-def sign_in(window, portal, password):
-    staff = window(1280)
-    staff.page.goto(f"{portal.url}/studio/login")
-    staff.page.locator("input[type=email], input[name=email]").first.fill("ines@brand.example")
-    staff.page.locator("input[type=password]").fill(password)
-    staff.page.locator("main button[type=submit]").click()
-    staff.page.wait_for_url("**/studio/review**")
-    return staff
-
-
-def until(page, expression, arg=None):
-    """Until a JavaScript function says something true of the page; asks four times a second for two minutes.
-
-    The page's own policy forbids the evaluation that the browser driver's waiting would need.
-    """
-    for _ in range(480):
-        if told := page.evaluate(expression, arg):
-            return told
-        page.wait_for_timeout(250)
-    raise AssertionError(
-        f"{page.url}: {expression} stayed {told!r}; the page says: {page.inner_text('main')[:600]}"
-    )
 
 
 def wait_for_state(window, state):
@@ -119,7 +96,8 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
     status_url = page.url
 
     # The moderator asks for a change, with a passage and her own words.
-    staff = sign_in(window, portal, PASSWORD)
+    staff = window(1280)
+    sign_in(staff, portal, "ines@brand.example", PASSWORD)
     desk = staff.page
     desk.goto(f"{portal.url}/studio/review")
     staff.axe()

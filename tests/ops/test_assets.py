@@ -75,3 +75,14 @@ def test_a_changed_source_asks_for_another_build(built: Path) -> None:
     assert not assets.is_current(built)
     brand.write_text(words, encoding="utf-8")
     assert assets.is_current(built)
+
+
+def test_a_build_leaves_the_files_that_running_pages_name(built: Path) -> None:
+    before = built / manifest(built)["site.css"].removeprefix("/")
+    sheet = built / "static" / "src" / "site.css"
+    sheet.write_text(
+        sheet.read_text(encoding="utf-8") + "\n@layer base { .new-rule { color: red; } }\n", encoding="utf-8"
+    )
+    assets.build(built, quiet=True)
+    assert manifest(built)["site.css"] != f"/{before.relative_to(built)}"
+    assert before.is_file()

@@ -202,3 +202,16 @@ def test_the_door_has_no_administration_interface():
 
 def test_a_storage_elsewhere_is_not_behind_the_door():
     assert ORIGINALS not in caddyfile(routes(storage_port=None), Path("/x"))
+
+
+def test_what_the_door_writes_about_a_site_that_is_away_holds_no_address(tmp_path):
+    ports = reserve(tmp_path / "ports.json", ["door", "nobody"])
+    leads = routes(f"http://127.0.0.1:{ports['door']}", ports["door"], ports["nobody"], None)
+    server = Caddy(tmp_path / "door", leads).start()
+    asked = http.client.HTTPConnection("127.0.0.1", ports["door"], timeout=10)
+    asked.request("GET", "/fr/s/an-owners-token")
+    assert asked.getresponse().status == 502
+    asked.close()
+    server.stop()
+    assert "http.log.error" in server.last_lines
+    assert "an-owners-token" not in server.last_lines

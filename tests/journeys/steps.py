@@ -1,0 +1,111 @@
+"""Steps that several journeys take: waiting, sending by the API, letting a moderator publish, signing in."""
+
+import threading
+
+from tests import footage
+
+PATIENCE_SECONDS = 180
+TEXTS = {
+    "campaign": "quotidien",
+    "email": "lea@mail.example",
+    "first_name": "Léa",
+    "city": "Brest",
+    "speech_lang": "fr",
+    "consents": {"site": True, "adult": True},
+}
+
+
+def until(page, expression, arg=None):
+    """Until a JavaScript function says something true of the page; asks four times a second for two minutes.
+
+    The page's own policy forbids the evaluation that the browser driver's waiting would need.
+    """
+    for _ in range(480):
+        if told := page.evaluate(expression, arg):
+            return told
+        page.wait_for_timeout(250)
+    raise AssertionError(
+        f"{page.url}: {expression} stayed {told!r}; the page says: {page.inner_text('main')[:600]}"
+    )
+
+
+def answered(ask, check):
+    """The first answer that passes the check; asks twice a second, gives up after three minutes."""
+    pause = threading.Event()
+    for _ in range(PATIENCE_SECONDS * 2):
+        told = ask()
+        if check(told):
+            return told
+        pause.wait(0.5)
+    raise AssertionError(told)
+
+
+def send(caller, submission_id, film):
+    """A film in parts to signed addresses, as any program would."""
+    body = film.read_bytes()
+    opened = caller.post(
+        "/api/v1/uploads",
+        data={
+            "submission_id": submission_id,
+            "filename": film.name,
+            "size": len(body),
+            "type": "video/mp4",
+            "idempotency_key": "one",
+        },
+    )
+    assert opened.status == 201, opened.text()
+    upload = opened.json()
+    address = f"/api/v1/uploads/{upload['id']}"
+    numbers = list(range(1, upload["part_count"] + 1))
+    signed = caller.post(f"{address}/parts", data={"numbers": numbers}).json()["parts"]
+    for part in signed:
+        start = (part["n"] - 1) * upload["part_size"]
+        sent = caller.put(
+            part["url"], data=body[start : start + part["length"]], headers={"Authorization": ""}
+        )
+        assert sent.status == 200, sent.text()
+    # Asked twice, as after an answer that got lost: the film arrives once.
+    assert caller.post(f"{address}/complete", data={}).status == 202
+    assert caller.post(f"{address}/complete", data={}).status == 202
+
+
+def submit(api, film, title, themes=()):
+    """A whole submission with its film: what beginning it told."""
+    begun = api().post("/api/v1/submissions", data={**TEXTS, "title": title, "themes": list(themes)})
+    assert begun.status == 201, begun.text()
+    told = begun.json()
+    send(api(told["token"]), told["id"], film)
+    return told
+
+
+def made(api, told):
+    """Until the worker has made the film and the clip waits for a moderator."""
+    owner = api(told["token"])
+    address = f"/api/v1/submissions/{told['id']}"
+    return answered(lambda: owner.get(address).json(), lambda now: now["state"] == "in_review")
+
+
+def publish(api, review_token, told):
+    """Approve a clip that is being made or reviewed, and wait until the world sees it: its public description."""
+    made(api, told)
+    moderator, anybody = api(review_token), api()
+    sheet = moderator.get(f"/api/v1/review/{told['id']}").json()
+    approved = moderator.post(f"/api/v1/review/{told['id']}/approve", data={"version": sheet["version"]})
+    assert approved.status == 200, approved.text()
+    return answered(
+        lambda: anybody.get(f"/api/v1/clips/{told['id']}"), lambda answer: answer.status == 200
+    ).json()
+
+
+def tiny(folder, name, **options):
+    """A film that is made in a moment."""
+    return footage.small(folder, **{"size": "320x180", "rate": 10, **options}, name=f"{name}.mp4")
+
+
+def sign_in(staff, portal, email, password):
+    """Through the studio's login page, to the queue."""
+    staff.page.goto(f"{portal.url}/studio/login")
+    staff.page.locator("input[name=email]").fill(email)
+    staff.page.locator("input[type=password]").fill(password)
+    staff.page.locator("main button[type=submit]").click()
+    staff.page.wait_for_url("**/studio/review**")
