@@ -77,17 +77,17 @@ class Run:
         for name in servers:
             self.launch(name)
         self.begin("migrate", "portal migrate")
+        self.finish("migrate")
+        self.make_first_administrator()
+        # The site first, it needs its database only to answer; the rest would make the visitor wait.
+        step("starting the site, its worker and its door")
+        for name in ("web", "door"):
+            self.launch(name)
         for name in servers:
             self.wait_for(name, self.machine.servers[name].ready)
             self.machine.servers[name].settle()
         self.begin("buckets", "ops.buckets")
-        self.finish("migrate")
-        self.make_first_administrator()
         self.finish("buckets")
-        step("starting the site, its worker and its door")
-        # The site first: on a small machine the others would only make the visitor wait.
-        for name in ("web", "door"):
-            self.launch(name)
         self.wait_for("door", self.answers)
         for name in self.processes:
             if name not in self.supervisor.running:

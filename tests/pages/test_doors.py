@@ -26,6 +26,7 @@ GUESSES = {
     "token_id": 1,
     "person_id": 1,
     "theme_id": 1,
+    "campaign_id": 1,
     "verdict": "reject",
     "_verb": "note",
 }
