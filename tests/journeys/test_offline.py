@@ -58,3 +58,25 @@ def test_a_phone_that_goes_offline_in_mid_upload_says_so_and_goes_on_by_itself(p
     owner.context.set_offline(False)
     expect(says).to_have_text(re.compile("Vidéo reçue"))
     assert sorted(line.arrived) == [1, 2, 3], "a stored part was sent again, or one is missing"
+
+
+def test_the_magic_link_on_another_device_sends_only_what_is_missing(portal, window, rotated_film):
+    phone = window(360)
+    line = Line(phone.page)
+    phone.page.goto(f"{portal.url}/fr/participate/quotidien")
+    phone.page.locator("[data-part=file]").set_input_files(rotated_film)
+    line.until(lambda: line.arrived == [1] and line.kept)
+    token = phone.page.evaluate("() => JSON.parse(localStorage['vecu:quotidien']).token")
+    phone.context.close()
+
+    computer = window(1280)
+    page = computer.page
+    other = Line(page)
+    other.is_slow = False
+    page.goto(f"{portal.url}/fr/s/{token}")
+    computer.axe()
+    computer.fits()
+    page.locator("[data-part=file]").set_input_files(rotated_film)
+    other.until(lambda: len(other.arrived) >= 2)
+    expect(page.locator("#where")).to_have_attribute("data-state", "processing")
+    assert sorted(other.arrived) == [2, 3], "a stored part was sent again, or one is missing"
