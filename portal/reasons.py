@@ -6,8 +6,9 @@ Pure functions of the current language; pages, mails, the API and the command li
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from portal import film_faults
 from portal.errors import Code
-from portal.i18n import format_bytes, format_duration, format_number, ngettext
+from portal.i18n import format_bytes, format_number, ngettext
 from portal.i18n import gettext as _
 
 _Facts = Mapping[str, Any]
@@ -30,19 +31,6 @@ def rule_of(reason_code: str) -> str:
     return known() if known is not None else ""
 
 
-def _too_long(facts: _Facts) -> str:
-    limit = facts.get("limit")
-    if limit is None:
-        return _(
-            "Votre vidéo est trop longue. Raccourcissez-la dans l’application photo, puis envoyez-la de nouveau."
-        )
-    return _(
-        "Votre vidéo dépasse %(limit)s, la durée que nous pouvons prendre. "
-        "Raccourcissez-la dans l’application photo, puis envoyez-la de nouveau.",
-        limit=format_duration(limit),
-    )
-
-
 def _too_large(facts: _Facts) -> str:
     limit = facts.get("limit")
     if limit is None:
@@ -50,19 +38,6 @@ def _too_large(facts: _Facts) -> str:
     return _(
         "Ce fichier dépasse %(limit)s, le poids que nous pouvons prendre. Filmez plus court ou en 1080p, puis réessayez.",
         limit=format_bytes(limit),
-    )
-
-
-def _too_large_picture(facts: _Facts) -> str:
-    if "width" not in facts or "height" not in facts:
-        return _(
-            "L’image de votre vidéo est plus grande que la 4K. Filmez en 4K ou moins, puis envoyez-la de nouveau."
-        )
-    return _(
-        "L’image de votre vidéo mesure %(width)s × %(height)s points, plus que la 4K. "
-        "Filmez en 4K ou moins, puis envoyez-la de nouveau.",
-        width=facts["width"],
-        height=facts["height"],
     )
 
 
@@ -119,28 +94,6 @@ def _parts_missing(facts: _Facts) -> str:
     )
 
 
-def _broken_film(facts: _Facts) -> str:
-    if facts.get("reason") == "cut off":
-        return _(
-            "La fin de votre vidéo manque : le fichier s’est arrêté en chemin. "
-            "Vérifiez qu’elle se lit en entier sur votre téléphone, puis envoyez-la de nouveau."
-        )
-    return _(
-        "Votre vidéo est abîmée et ne se lit pas jusqu’au bout. "
-        "Vérifiez qu’elle se lit sur votre téléphone, puis envoyez-la de nouveau."
-    )
-
-
-def _not_a_video(facts: _Facts) -> str:
-    if facts.get("kind") == "picture":
-        return _("Ce fichier est une photo. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV.")
-    if facts.get("kind") == "sound":
-        return _(
-            "Ce fichier ne contient que du son. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV."
-        )
-    return _("Ce fichier n’est pas une vidéo. Envoyez la vidéo elle-même, par exemple un fichier MP4 ou MOV.")
-
-
 def _unknown_theme(facts: _Facts) -> str:
     if not facts.get("slug"):
         return _("Ce thème n’existe pas. Choisissez parmi les thèmes proposés.")
@@ -186,6 +139,15 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.UNDO_TOO_LATE: lambda _f: _(
         "Il est trop tard pour revenir en arrière. Écrivez-nous si vous avez changé d’avis."
     ),
+    Code.CUT_IN_THE_MAKING: lambda _f: _(
+        "Une nouvelle version du film est en préparation. Attendez qu’elle soit prête et regardez-la, puis décidez."
+    ),
+    Code.PICTURE_IN_THE_MAKING: lambda _f: _(
+        "Une photo envoyée pour ce clip est en préparation. Attendez qu’elle soit prête et regardez-la, puis décidez."
+    ),
+    Code.CUT_UNCHANGED: lambda _f: _(
+        "Le film est déjà montré ainsi. Changez au moins un passage, ou gardez cette version."
+    ),
     Code.CAMPAIGN_CLOSED: lambda _f: _("Cet appel est terminé. Voyez sur l’accueil s’il y en a un autre."),
     Code.UPLOAD_CLOSED: lambda _f: _("Cet envoi est terminé ou annulé. Commencez-en un nouveau."),
     Code.PARTS_MISSING: _parts_missing,
@@ -210,22 +172,25 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
         "Nous ne connaissons pas cette langue. Choisissez-en une dans la liste."
     ),
     Code.UNKNOWN_REASON: lambda _f: _("Ce motif n’existe pas. Choisissez-en un dans la liste."),
+    Code.NOT_CAPTIONS: lambda _f: _(
+        "Nous n’y trouvons pas de sous-titres. Donnez du WebVTT ou du SRT : une ligne de temps, puis les paroles."
+    ),
+    Code.TOO_LARGE_TEXT: lambda _f: _("Ce texte est trop long : 512 ko au plus."),
+    Code.WRONG_TIMES: lambda _f: _(
+        "Ces temps ne se lisent pas, ou la fin vient avant le début. Écrivez par exemple 00:12.500 --> 00:15.000."
+    ),
+    Code.OUT_OF_ORDER: lambda _f: _(
+        "Ce passage commence avant celui d’au-dessus. Remettez-les dans l’ordre."
+    ),
+    Code.BEYOND_THE_FILM: lambda _f: _("Ce passage commence après la fin du film. Vérifiez le temps."),
     Code.KEY_REUSED: lambda _f: _(
         "Cette clé d’idempotence a déjà servi pour une autre demande. Prenez-en une nouvelle."
     ),
     Code.NOT_JSON: lambda _f: _(
         "Cette adresse attend du JSON bien formé. Vérifiez le corps et le type de la demande."
     ),
-    Code.WRONG_TYPE: lambda _f: _("Ce type de fichier ne convient pas. Envoyez une vidéo MP4, MOV ou WebM."),
     Code.TOO_LARGE: _too_large,
-    Code.EMPTY_FILE: lambda _f: _("Ce fichier est vide. Choisissez la vidéo de nouveau, puis renvoyez-la."),
-    Code.NOT_A_VIDEO: _not_a_video,
-    Code.NO_PICTURE: lambda _f: _(
-        "Votre fichier n’a pas d’image. Choisissez une vidéo avec une image et envoyez-la."
-    ),
-    Code.TOO_LONG: _too_long,
-    Code.TOO_LARGE_PICTURE: _too_large_picture,
-    Code.BROKEN_FILM: _broken_film,
+    **film_faults.SENTENCES,
     Code.TOO_OFTEN: _too_often,
     Code.TOO_MANY_UPLOADS: _too_many_uploads,
     Code.OURS_STORAGE: lambda _f: _(
@@ -245,6 +210,9 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     ),
     Code.OURS_MAIL: lambda _f: _(
         "Notre message n’a pas pu partir. Nous réessaierons, vous n’avez rien à faire."
+    ),
+    Code.OURS_SPEECH: lambda _f: _(
+        "Les sous-titres n’ont pas pu être écrits, vous n’y êtes pour rien. L’équipe est prévenue et s’en occupe."
     ),
     Code.OURS_DISK: lambda _f: _(
         "La place manque chez nous, vous n’y êtes pour rien. L’équipe est prévenue et s’en occupe."
