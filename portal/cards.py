@@ -14,25 +14,27 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from portal import keys, search
-from portal.models import Clip, ClipTheme, Publication, Rendition, Theme, ThemeName
+from portal.models import Caption, Clip, ClipTheme, Publication, Rendition, Theme, ThemeName
 
 LANDSCAPE_FROM: Final = 1.2
 PORTRAIT_BELOW: Final = 0.83
 SHOWS_VERIFIED: Final = "verified"
 """The one owner level that a visitor sees a mark for."""
 
-_CARD_KINDS = ("poster",)
+_CARD_KINDS = ("poster", "hover")
 _Files = dict[str, list[tuple[Any, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How a reader is shown clips: addresses of files and of clip pages, languages of theme names."""
+    """How a reader is shown clips: addresses of files, clip pages and captions, languages of theme names."""
 
     file_url: Callable[[str], str]
     clip_url: Callable[[str, str], str]
     lang: str
     default_lang: str
+    # From a clip's id and a language.
+    caption_url: Callable[[str, str], str] = "{}/{}".format
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Card:
     height: int
     themes: tuple[tuple[str, str], ...] = ()
     posters: dict[str, list[tuple[int, str]]] | None = None
+    # Three silent seconds, for people who rest on the card.
+    hover_url: str | None = None
     captions: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -110,21 +114,24 @@ def slug_of(title: str) -> str:
 def cards(
     session: Session, clips: Sequence[Clip], show: Presentation, *, with_themes: bool
 ) -> tuple[Card, ...]:
-    """The clips as a list shows them, in their order; one statement, or two with themes."""
+    """The clips as a list shows them, in their order; two statements, or three with themes."""
     files = _files(session, clips, show, _CARD_KINDS)
+    captions = _captions(session, clips, show)
     themes = _themes(session, clips, show) if with_themes else {}
     return tuple(
         Card(
             **_card_facts(clip, show),
             themes=themes.get(clip.id, ()),
             posters=_posters(files.get(clip.id, [])),
+            hover_url=_hover(files.get(clip.id, [])),
+            captions=captions.get(clip.id, ()),
         )
         for clip in clips
     )
 
 
 def whole(session: Session, clip: Clip, show: Presentation) -> PublicClip:
-    """One clip with everything that goes with it; two statements."""
+    """One clip with everything that goes with it; three statements."""
     files = _files(session, [clip], show).get(clip.id, [])
     themes = _themes(session, [clip], show).get(clip.id, ())
     urls = {row.name: url for row, url in files}
@@ -136,6 +143,8 @@ def whole(session: Session, clip: Clip, show: Presentation) -> PublicClip:
         **_card_facts(clip, show),
         themes=themes,
         posters=_posters(files),
+        hover_url=kinds.get("hover"),
+        captions=_captions(session, [clip], show).get(clip.id, ()),
         files=urls,
         mp4=tuple(sorted(mp4, key=lambda file: file.height)),
         hls_url=kinds.get("master"),
@@ -177,7 +186,9 @@ def _files(session: Session, clips: Sequence[Clip], show: Presentation, kinds: S
         Rendition.height,
         Rendition.size_bytes,
     ).join(
-        Rendition, and_(Rendition.clip_id == Publication.clip_id, Rendition.film_id == Publication.film_id)
+        # The clip's id is in the condition for the index's sake.
+        Rendition,
+        and_(Rendition.clip_id == Publication.clip_id, Rendition.cut_id == Publication.cut_id),
     )
     wanted = wanted.where(
         Publication.clip_id.in_([clip.id for clip in clips]),
@@ -197,6 +208,24 @@ def _files(session: Session, clips: Sequence[Clip], show: Presentation, kinds: S
     return {clip_id: rows for clip_id, (_token, rows) in newest.items()}
 
 
+def _captions(
+    session: Session, clips: Sequence[Clip], show: Presentation
+) -> dict[str, tuple[dict[str, Any], ...]]:
+    """In which languages the words of each clip's film can be read, its own first; whether a person has checked them."""
+    by_film = {clip.film_id: clip for clip in clips if clip.film_id is not None}
+    wanted = select(Caption.film_id, Caption.lang, Caption.checked_at.is_not(None).label("checked"))
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in session.execute(wanted.where(Caption.film_id.in_(by_film))) if by_film else ():
+        clip = by_film[row.film_id]
+        url = show.caption_url(clip.id, row.lang)
+        found[clip.id].append({"lang": row.lang, "url": url, "checked": row.checked})
+    spoken_in = {clip.id: clip.speech_lang for clip in clips}
+    return {
+        clip_id: tuple(sorted(tracks, key=lambda one: (one["lang"] != spoken_in[clip_id], one["lang"])))
+        for clip_id, tracks in found.items()
+    }
+
+
 def _posters(files: Iterable[tuple[Any, str]]) -> dict[str, list[tuple[int, str]]]:
     """The pictures of a clip by format, narrowest first; both lists are empty when it has none."""
     posters: dict[str, list[tuple[int, str]]] = {"avif": [], "webp": []}
@@ -205,6 +234,10 @@ def _posters(files: Iterable[tuple[Any, str]]) -> dict[str, list[tuple[int, str]
         if row.kind == "poster" and form in posters:
             posters[form].append((row.width or 0, url))
     return {form: sorted(sizes) for form, sizes in posters.items()}
+
+
+def _hover(files: Iterable[tuple[Any, str]]) -> str | None:
+    return next((url for row, url in files if row.kind == "hover"), None)
 
 
 def _themes(

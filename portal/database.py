@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from portal.errors import Code, Unavailable
+from portal import crash
+from portal.errors import Away, Code
 from portal.jobs import Wake, take_bells
 
 # Names for constraints, so that a migration can speak of them on both databases.
@@ -24,6 +25,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+IDLE_SECONDS, LOCK_SECONDS = 60, 15
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -63,7 +67,9 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    event.listen(engine, "connect", _tune_postgres)
+    return engine
 
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
@@ -80,6 +86,18 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def _tune_postgres(connection: Any, _record: Any) -> None:
+    # A process that is stopped in mid-transaction keeps its row locks for as long as its socket lives; and whoever
+    # waits for such a row waits as long as on SQLite.
+    connection.autocommit = True
+    for name, seconds in (
+        ("idle_in_transaction_session_timeout", IDLE_SECONDS),
+        ("lock_timeout", LOCK_SECONDS),
+    ):
+        connection.execute(f"SET {name} = {seconds * 1000}")
+    connection.autocommit = False
+
+
 def _begin_sqlite(connection: Any) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
@@ -90,23 +108,26 @@ def unit_of_work(session: Session, wake: Wake) -> Iterator[Session]:
     """Write everything or nothing; ring the bells only after it is written.
 
     Ends a reading transaction first: SQLite cannot turn one into a writing one while others write.
-    Raises Unavailable when the database cannot be reached or stays locked.
+    Raises Away when the database cannot be reached or stays locked.
     """
     session.rollback()
     take_bells(session)
     try:
         session.connection(execution_options={"immediate": True})
         yield session
+        crash.point("unit.commit")
         session.commit()
     except OperationalError as error:
         session.rollback()
-        raise Unavailable(Code.OURS_DATABASE, retry_after=5) from error
+        raise Away(Code.OURS_DATABASE, retry_after=5) from error
     except BaseException:
         session.rollback()
         take_bells(session)
         raise
+    crash.point("unit.committed")
     for bell in take_bells(session):
         wake(bell)
+        crash.point("unit.rung")
 
 
 def db_now(session: Session) -> datetime:

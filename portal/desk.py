@@ -21,6 +21,7 @@ from portal.models import (
     Clip,
     ClipTheme,
     Consent,
+    Cut,
     Decision,
     Film,
     Job,
@@ -69,6 +70,7 @@ class Sheet:
     themes: list[Theme]
     film: Film | None
     film_number: int
+    cut: Cut | None
     renditions: list[Rendition]
     consents: list[Consent]
     decisions: list[Decision]
@@ -202,7 +204,7 @@ def sheet(session: Session, clip_id: str) -> Sheet:
     decisions = _all_of(session, Decision, clip)
     notes = _all_of(session, Note, clip)
     names = _names(session, clip, [*(d.moderator_id for d in decisions), *(n.author_id for n in notes)])
-    made = select(Rendition).where(Rendition.film_id == (film.id if film else "")).order_by(Rendition.id)
+    made = select(Rendition).where(Rendition.cut_id == (clip.cut_id or "")).order_by(Rendition.id)
     agreed = select(Consent).where(Consent.clip_id == clip.id).order_by(Consent.id)
     return Sheet(
         clip=clip,
@@ -211,6 +213,7 @@ def sheet(session: Session, clip_id: str) -> Sheet:
         themes=clip.themes,
         film=film,
         film_number=len(films),
+        cut=session.get(Cut, clip.cut_id) if clip.cut_id is not None else None,
         renditions=list(session.scalars(made)),
         consents=list(session.scalars(agreed.options(selectinload(Consent.text)))),
         decisions=decisions,
@@ -292,19 +295,19 @@ def _rows(session: Session, clips: list[Clip]) -> list[Row]:
     ids = [clip.id for clip in clips]
     now = db_now(session)
     holders = people.names(session, {clip.claimed_by_id for clip in clips if clip.claimed_by_id is not None})
-    # The smallest poster of the film that counts.
+    # The smallest poster of the cut that counts.
     made = (
         select(Rendition)
         .where(Rendition.clip_id.in_(ids), Rendition.kind == "poster")
         .order_by(Rendition.width.desc())
     )
-    posters = {row.film_id: row.key for row in session.scalars(made) if row.content_type == "image/webp"}
+    posters = {row.cut_id: row.key for row in session.scalars(made) if row.content_type == "image/webp"}
     asked = select(Decision.clip_id).where(
         Decision.clip_id.in_(ids), Decision.verb == "request_changes", Decision.undone_at.is_(None)
     )
     answered = set(session.scalars(asked))
     return [
-        Row(clip, _holder(clip, holders, now), posters.get(clip.film_id or ""), clip.id in answered)
+        Row(clip, _holder(clip, holders, now), posters.get(clip.cut_id or ""), clip.id in answered)
         for clip in clips
     ]
 

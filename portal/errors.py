@@ -25,6 +25,9 @@ class Code(StrEnum):
     IN_USE = "in_use"
     LAST_ADMINISTRATOR = "last_administrator"
     UNDO_TOO_LATE = "undo_too_late"
+    CUT_IN_THE_MAKING = "cut_in_the_making"
+    CUT_UNCHANGED = "cut_unchanged"
+    PICTURE_IN_THE_MAKING = "picture_in_the_making"
     CAMPAIGN_CLOSED = "campaign_closed"
     UPLOAD_CLOSED = "upload_closed"
     PARTS_MISSING = "parts_missing"
@@ -42,6 +45,12 @@ class Code(StrEnum):
     UNKNOWN_THEME = "unknown_theme"
     UNKNOWN_LANGUAGE = "unknown_language"
     UNKNOWN_REASON = "unknown_reason"
+    # Captions.
+    NOT_CAPTIONS = "not_captions"
+    TOO_LARGE_TEXT = "too_large_text"
+    WRONG_TIMES = "wrong_times"
+    OUT_OF_ORDER = "out_of_order"
+    BEYOND_THE_FILM = "beyond_the_film"
     KEY_REUSED = "key_reused"
     NOT_JSON = "not_json"
     # The film is at fault.
@@ -50,9 +59,16 @@ class Code(StrEnum):
     EMPTY_FILE = "empty_file"
     NOT_A_VIDEO = "not_a_video"
     NO_PICTURE = "no_picture"
+    NOT_A_PICTURE = "not_a_picture"
     TOO_LONG = "too_long"
     TOO_LARGE_PICTURE = "too_large_picture"
     BROKEN_FILM = "broken_film"
+    CUT_OFF = "cut_off"
+    UNFINISHED = "unfinished"
+    ENCRYPTED = "encrypted"
+    FILM_ELSEWHERE = "film_elsewhere"
+    UNKNOWN_CODEC = "unknown_codec"
+    TOO_COMPLEX = "too_complex"
     # Too much at once.
     TOO_OFTEN = "too_often"
     TOO_MANY_UPLOADS = "too_many_uploads"
@@ -63,6 +79,7 @@ class Code(StrEnum):
     OURS_DATABASE = "ours_database"
     OURS_BROKER = "ours_broker"
     OURS_MAIL = "ours_mail"
+    OURS_SPEECH = "ours_speech"
     OURS_DISK = "ours_disk"
     OURS_UNKNOWN = "ours_unknown"
 
@@ -118,3 +135,7 @@ class Unavailable(PortalError):
     """We cannot do it now; asking again later may help."""
 
     status = 503
+
+
+class Away(Unavailable):
+    """Something that we stand on does not answer or has no room: nobody's work is at fault, waiting helps."""

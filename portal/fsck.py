@@ -4,25 +4,30 @@ Numbers are those of the invariants in docs/architecture.md. Repairs nothing tha
 """
 
 import hashlib
+import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal import keys
+from portal import captions, cuts, keys, promises, publications
 from portal.database import db_now
 from portal.errors import Missing
+from portal.ground import Finding, Ground
 from portal.jobs import JobKind, ask
-from portal.lifecycle import TRANSITIONS, enqueue
+from portal.lifecycle import CLOCK, TRANSITIONS, WORKER, enqueue, move
 from portal.models import (
     AuditEvent,
     Clip,
     Consent,
     ConsentText,
+    Cut,
     Decision,
     Film,
     Job,
@@ -51,60 +56,23 @@ _UNCOUNTED = (JobKind.RETRACT, JobKind.ERASE)
 _NAMED_UPLOADS = (UploadState.OPEN, UploadState.COMPLETING, UploadState.VERIFYING, UploadState.ACCEPTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it must be; `repair` names what `repair()` would do, empty when a person must look."""
-
-    invariant: str
-    subject: str
-    detail: str
-    repair: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """The finding as plain values."""
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class _Ground:
-    """What was read once: listings first, rows after, so that a row made for an object is always seen."""
-
-    session: Session
-    storage: Storage
-    now: datetime
-    grace: timedelta
-    private: set[str]
-    public: list[str]
-    multiparts: list[OpenMultipart]
-    clips: dict[str, Clip]
-    publications: list[Publication]
-    renditions: list[Rendition]
-    films: list[Film]
-    uploads: list[Upload]
-    open_jobs: list[Job]
-    by_token: dict[str, Publication] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.by_token = {one.token: one for one in self.publications}
-
-    def has_open(self, clip_id: str, kind: JobKind) -> bool:
-        """Whether the worker is asked for this already."""
-        return any(job.clip_id == clip_id and job.kind == kind for job in self.open_jobs)
-
-    def is_settled(self, clip: Clip) -> bool:
-        """Whether the clip has been in its state for longer than the grace."""
-        return clip.state_since < self.now - self.grace
-
-
 def check(
-    read: Work, storage: Storage, *, grace_seconds: float = GRACE_SECONDS, deep: bool = False
+    read: Work,
+    storage: Storage,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    deep: bool = False,
+    scratch: Path | None = None,
 ) -> list[Finding]:
-    """Everything that is not as it must be; changes nothing. `deep` also reads published bytes and compares SHA-256."""
-    listed = _list(storage)
+    """Everything that is not as it must be; changes nothing. `deep` also reads published bytes and compares SHA-256.
+
+    `scratch` is this machine's work folder, where it has one.
+    """
+    listed = _list(storage, scratch)
     with read() as session:
         ground = _look(session, storage, listed, timedelta(seconds=grace_seconds))
-        findings = [finding for rule in _RULES for finding in rule(ground)]
-        return findings + (list(_hashes(ground)) if deep else [])
+        findings = [finding for rule in (*_RULES, *promises.RULES) for finding in rule(ground)]
+        return findings + ([*_hashes(ground), *promises.playlists(ground)] if deep else [])
 
 
 def tidy(read: Work, work: Work, storage: Storage) -> int:
@@ -131,16 +99,26 @@ class _Listed:
     private: set[str]
     public: list[str]
     multiparts: list[OpenMultipart]
+    folders: dict[str, float]
 
 
-def _list(storage: Storage) -> _Listed:
+def _list(storage: Storage, scratch: Path | None = None) -> _Listed:
     """What lies in the buckets. Before any row is read: whoever stores something has a row for it first."""
+    folders = _folders(scratch) if scratch is not None else {}
     private = set(storage.keys(Bucket.ORIGINALS))
-    return _Listed(private, list(storage.keys(Bucket.PUBLIC)), list(storage.open_multiparts()))
+    return _Listed(private, list(storage.keys(Bucket.PUBLIC)), list(storage.open_multiparts()), folders)
 
 
-def _look(session: Session, storage: Storage, listed: _Listed, grace: timedelta) -> _Ground:
-    return _Ground(
+def _folders(scratch: Path) -> dict[str, float]:
+    found = [path for path in scratch.iterdir() if path.is_dir()] if scratch.is_dir() else []
+    # Of the file system's clock by this machine's: both are its own.
+    return {str(path): time.time() - path.stat().st_mtime for path in found}
+
+
+def _look(session: Session, storage: Storage, listed: _Listed, grace: timedelta) -> Ground:
+    # First of all rows: a worker that reports while we read is still at work for us, and its files are its own.
+    open_jobs = list(session.scalars(select(Job).where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))))
+    return Ground(
         session=session,
         storage=storage,
         now=db_now(session),
@@ -148,21 +126,20 @@ def _look(session: Session, storage: Storage, listed: _Listed, grace: timedelta)
         private=listed.private,
         public=listed.public,
         multiparts=listed.multiparts,
+        folders=listed.folders,
         clips={clip.id: clip for clip in session.scalars(select(Clip))},
         publications=list(session.scalars(select(Publication).order_by(Publication.id))),
         renditions=list(session.scalars(select(Rendition))),
         films=list(session.scalars(select(Film))),
         uploads=list(session.scalars(select(Upload))),
-        open_jobs=list(
-            session.scalars(select(Job).where(Job.state.in_([JobState.QUEUED, JobState.RUNNING])))
-        ),
+        open_jobs=open_jobs,
     )
 
 
 # The invariants -------------------------------------------------------------------------------------------
 
 
-def _history(ground: _Ground) -> Iterator[Finding]:
+def _history(ground: Ground) -> Iterator[Finding]:
     """I1: every state is in the table, and the audit trail leads to it without a break."""
     at: dict[str, str | None] = {}
     columns = (AuditEvent.clip_id, AuditEvent.verb, AuditEvent.from_state, AuditEvent.to_state)
@@ -184,12 +161,12 @@ def _history(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I1", clip.id, f"is {clip.state}, its history ends at {at.get(clip.id)}")
 
 
-def _public_objects(ground: _Ground) -> Iterator[Finding]:
+def _public_objects(ground: Ground) -> Iterator[Finding]:
     """I3: every public object belongs to a published clip, or to one that is being published now."""
-    shown: dict[str, str] = {}
-    for one in ground.publications:
-        if one.complete_at is not None and one.deleted_at is None:
-            shown[one.clip_id] = one.token
+    # The one that is shown, and those that whoever began to watch them may finish.
+    shown = {
+        one.token for one in ground.publications if one.complete_at is not None and one.deleted_at is None
+    }
     for key in ground.public:
         token = key.removeprefix(keys.PUBLIC_PREFIX).split("/")[0]
         publication = ground.by_token.get(token)
@@ -197,14 +174,15 @@ def _public_objects(ground: _Ground) -> Iterator[Finding]:
         if publication is None or clip is None:
             yield Finding("I3", key, "no publication names it", "delete_public")
             continue
-        is_shown = clip.state == State.PUBLISHED and shown.get(clip.id) == token
-        if is_shown or ground.has_open(clip.id, JobKind.PUBLISH) or not ground.is_settled(clip):
+        is_shown = clip.state == State.PUBLISHED and token in shown
+        copying = ground.has_open(clip.id, JobKind.PUBLISH) or ground.has_open(clip.id, JobKind.REPUBLISH)
+        if is_shown or copying or not ground.is_settled(clip):
             continue
         if clip.state not in _OUT_OF_SIGHT or not ground.has_open(clip.id, JobKind.RETRACT):
             yield Finding("I3", key, f"the clip {clip.id} is {clip.state}", "delete_public")
 
 
-def _published_files(ground: _Ground) -> Iterator[Finding]:
+def _published_files(ground: Ground) -> Iterator[Finding]:
     """I4: every object that a published clip names is public, in its recorded size."""
     for publication, rendition in _shown(ground):
         key = keys.public(publication.token, rendition.name)
@@ -214,19 +192,41 @@ def _published_files(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I4", f"{publication.clip_id} {key}", detail, "copy_again")
 
 
-def _shown(ground: _Ground) -> Iterator[tuple[Publication, Rendition]]:
-    by_film: dict[str, list[Rendition]] = {}
+def _shown(ground: Ground) -> Iterator[tuple[Publication, Rendition]]:
+    by_cut: dict[str, list[Rendition]] = {}
     for rendition in ground.renditions:
-        by_film.setdefault(rendition.film_id, []).append(rendition)
+        if rendition.kind not in publications.PRIVATE_KINDS:
+            by_cut.setdefault(rendition.cut_id, []).append(rendition)
     for publication in ground.publications:
         clip = ground.clips[publication.clip_id]
         is_shown = publication.complete_at is not None and publication.deleted_at is None
         if is_shown and clip.state == State.PUBLISHED:
-            for rendition in by_film.get(publication.film_id, []):
+            for rendition in by_cut.get(publication.cut_id, []):
                 yield publication, rendition
 
 
-def _hashes(ground: _Ground) -> Iterator[Finding]:
+def _shown_cuts(ground: Ground) -> Iterator[Finding]:
+    """I4, by cuts: what a published clip shows is the cut that counts, or is being replaced by it."""
+    newest = {
+        one.clip_id: one
+        for one in ground.publications
+        if one.complete_at is not None and one.deleted_at is None and one.superseded_at is None
+    }
+    for clip in ground.clips.values():
+        shown = newest.get(clip.id)
+        if clip.state != State.PUBLISHED or shown is None or shown.cut_id == clip.cut_id:
+            continue
+        if not ground.has_open(clip.id, JobKind.REPUBLISH):
+            yield Finding("I4", clip.id, f"shows the cut {shown.cut_id}, {clip.cut_id} counts", "republish")
+
+
+def _stranded_cuts(ground: Ground) -> Iterator[Finding]:
+    """I13: a cut that is to be made has an open job, one that waits for a moderator has its files."""
+    for cut, what in cuts.stranded(ground.session):
+        yield Finding("I13", cut.id, f"the cut {cut.number} of {cut.clip_id} {what}", "pick_up_cut")
+
+
+def _hashes(ground: Ground) -> Iterator[Finding]:
     """I4, by bytes: what is public is what was made."""
     for publication, rendition in _shown(ground):
         key = keys.public(publication.token, rendition.name)
@@ -240,10 +240,12 @@ def _hashes(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I4", f"{publication.clip_id} {key}", "other bytes than were made", "copy_again")
 
 
-def _unnamed_objects(ground: _Ground) -> Iterator[Finding]:
+def _unnamed_objects(ground: Ground) -> Iterator[Finding]:
     """I5: no private object and no open multipart upload without a row."""
     named = {one.key for one in ground.renditions}
     named |= {film.key for film in ground.films if film.erased_at is None}
+    named |= {file["key"] for film in ground.films for file in film.preview.get("files", ())}
+    named |= {clip.still_key for clip in ground.clips.values() if clip.still_key is not None}
     named |= {upload.key for upload in ground.uploads if upload.state in _NAMED_UPLOADS}
     working = {job.lease_token for job in ground.open_jobs if job.state == JobState.RUNNING}
     for key in sorted(ground.private - named):
@@ -261,7 +263,7 @@ def _unnamed_objects(ground: _Ground) -> Iterator[Finding]:
             )
 
 
-def _named_objects(ground: _Ground) -> Iterator[Finding]:
+def _named_objects(ground: Ground) -> Iterator[Finding]:
     """I6: no row names an object that is gone."""
     rows = [(film.clip_id, film.key) for film in ground.films if film.erased_at is None]
     rows += [(one.clip_id, one.key) for one in ground.renditions]
@@ -271,7 +273,7 @@ def _named_objects(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I6", f"{clip_id} {key}", "the object is gone")
 
 
-def _consents(ground: _Ground) -> Iterator[Finding]:
+def _consents(ground: Ground) -> Iterator[Finding]:
     """I9: whatever is in review or further on has both consents, each with its stored text."""
     rows = select(Consent.clip_id, Consent.purpose, ConsentText.body).join(
         ConsentText, ConsentText.id == Consent.text_id
@@ -286,7 +288,7 @@ def _consents(ground: _Ground) -> Iterator[Finding]:
                     yield Finding("I9", clip.id, f"is {clip.state} without the consent {purpose}")
 
 
-def _taken_back(ground: _Ground) -> Iterator[Finding]:
+def _taken_back(ground: Ground) -> Iterator[Finding]:
     """I10: nothing of a clip out of sight is on record as public."""
     for publication in ground.publications:
         clip = ground.clips[publication.clip_id]
@@ -297,7 +299,7 @@ def _taken_back(ground: _Ground) -> Iterator[Finding]:
             )
 
 
-def _erased(ground: _Ground) -> Iterator[Finding]:
+def _erased(ground: Ground) -> Iterator[Finding]:
     """I11: of an erased clip no words, no objects, no letter on its way are left."""
     gone = {clip.id: clip for clip in ground.clips.values() if clip.state == State.ERASED}
     for clip in gone.values():
@@ -317,7 +319,7 @@ def _erased(ground: _Ground) -> Iterator[Finding]:
         yield Finding("I11", f"notice {notice.id}", "waits for an erased clip", "cancel_notice")
 
 
-def _leases(ground: _Ground) -> Iterator[Finding]:
+def _leases(ground: Ground) -> Iterator[Finding]:
     """I12: a running job has a living lease, and no more attempts than it may have."""
     for job in ground.open_jobs:
         if job.state == JobState.RUNNING and (
@@ -328,17 +330,18 @@ def _leases(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I12", job.id, f"{job.attempt} attempts of {job.max_attempts}")
 
 
-def _open_jobs(ground: _Ground) -> Iterator[Finding]:
+def _open_jobs(ground: Ground) -> Iterator[Finding]:
     """I14: at most one open job per clip and kind."""
     counted = select(Job.clip_id, Job.kind, func.count()).where(
         Job.state.in_([JobState.QUEUED, JobState.RUNNING])
     )
-    for clip_id, kind, count in ground.session.execute(counted.group_by(Job.clip_id, Job.kind)):
+    # The pieces of a long film are shared out under one kind.
+    for clip_id, kind, count in ground.session.execute(counted.group_by(Job.clip_id, Job.kind, Job.part)):
         if count > 1:
             yield Finding("I14", clip_id, f"{count} open jobs of kind {kind}")
 
 
-def _letters(ground: _Ground) -> Iterator[Finding]:
+def _letters(ground: Ground) -> Iterator[Finding]:
     """I15: every letter is sent once, cancelled, or waiting for less than a day."""
     for notice in ground.session.scalars(select(Notice)):
         late = notice.run_after < ground.now - _NOTICE_LATE
@@ -353,7 +356,7 @@ def _letters(ground: _Ground) -> Iterator[Finding]:
             yield Finding("I15", f"notice {notice.id}", "sent, but nobody knows when")
 
 
-def _decisions(ground: _Ground) -> Iterator[Finding]:
+def _decisions(ground: Ground) -> Iterator[Finding]:
     """I16: one standing decision per version of a clip; whatever goes against the owner has a reason."""
     standing: set[tuple[str, int]] = set()
     for decision in ground.session.scalars(select(Decision).order_by(Decision.id)):
@@ -367,9 +370,15 @@ def _decisions(ground: _Ground) -> Iterator[Finding]:
         standing.add(version)
 
 
-_RULES: tuple[Callable[[_Ground], Iterator[Finding]], ...] = (
-    _history, _public_objects, _published_files, _unnamed_objects, _named_objects, _consents,
-    _taken_back, _erased, _leases, _open_jobs, _letters, _decisions,
+def _captions(ground: Ground) -> Iterator[Finding]:
+    """I20: captions belong to a living clip and read as we write them, with no markup but ours."""
+    for subject, detail in captions.unsound(ground.session):
+        yield Finding("I20", subject, detail)
+
+
+_RULES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
+    _history, _public_objects, _published_files, _shown_cuts, _stranded_cuts, _unnamed_objects, _named_objects, _consents,
+    _taken_back, _erased, _leases, _open_jobs, _letters, _decisions, _captions,
 )  # fmt: skip
 
 
@@ -393,8 +402,11 @@ def _copy_again(work: Work, storage: Storage, finding: Finding) -> None:
     clip_id, public_key = finding.subject.split(" ", 1)
     name = public_key.rsplit("/", 1)[1]
     with work() as session:
-        clip = session.get_one(Clip, clip_id)
-        made = select(Rendition).where(Rendition.film_id == clip.film_id, Rendition.name == name)
+        token = public_key.removeprefix(keys.PUBLIC_PREFIX).split("/")[0]
+        cut_id = select(Publication.cut_id).where(Publication.token == token).scalar_subquery()
+        made = select(Rendition).where(
+            Rendition.clip_id == clip_id, Rendition.cut_id == cut_id, Rendition.name == name
+        )
         rendition = session.scalars(made).one()
     storage.copy_to_public(
         rendition.key,
@@ -407,6 +419,16 @@ def _copy_again(work: Work, storage: Storage, finding: Finding) -> None:
 def _retract(work: Work, _storage: Storage, finding: Finding) -> None:
     with work() as session:
         enqueue(session, session.get_one(Clip, finding.subject), JobKind.RETRACT)
+
+
+def _republish(work: Work, _storage: Storage, finding: Finding) -> None:
+    with work() as session:
+        enqueue(session, session.get_one(Clip, finding.subject), JobKind.REPUBLISH)
+
+
+def _pick_up_cut(work: Work, _storage: Storage, finding: Finding) -> None:
+    with work() as session:
+        cuts.pick_up(session, session.get_one(Cut, finding.subject))
 
 
 def _requeue(work: Work, _storage: Storage, finding: Finding) -> None:
@@ -433,13 +455,45 @@ def _cancel_notice(work: Work, _storage: Storage, finding: Finding) -> None:
         _notice_of(session, finding).state = NoticeState.CANCELLED
 
 
+def _delete_folder(_work: Work, _storage: Storage, finding: Finding) -> None:
+    shutil.rmtree(finding.subject, ignore_errors=True)
+
+
+def _remake(work: Work, _storage: Storage, finding: Finding) -> None:
+    with work() as session:
+        clip = session.get_one(Clip, finding.subject)
+        # A moderator's own cut that is on its way is made with what we have now; nothing is to be pushed aside.
+        if cuts.waiting(session, clip) is None:
+            cuts.replan(session, clip, by=WORKER)
+
+
+def _unpublish(work: Work, _storage: Storage, finding: Finding) -> None:
+    with work() as session:
+        move(session, session.get_one(Clip, finding.subject), "unpublish", by=CLOCK)
+
+
+def _asking(kind: JobKind) -> Callable[[Work, Storage, Finding], None]:
+    def ask_again(work: Work, _storage: Storage, finding: Finding) -> None:
+        with work() as session:
+            enqueue(session, session.get_one(Clip, finding.subject), kind)
+
+    return ask_again
+
+
 _REPAIRS: dict[str, Callable[[Work, Storage, Finding], Any]] = {
     "delete_public": _delete_public,
     "delete_private": _delete_private,
     "abort_multipart": _abort_multipart,
     "copy_again": _copy_again,
     "retract": _retract,
+    "republish": _republish,
+    "pick_up_cut": _pick_up_cut,
     "requeue": _requeue,
     "resend": _resend,
     "cancel_notice": _cancel_notice,
+    "delete_folder": _delete_folder,
+    "remake": _remake,
+    "unpublish": _unpublish,
+    "ask_transcode": _asking(JobKind.TRANSCODE),
+    "ask_publish": _asking(JobKind.PUBLISH),
 }

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+FORMAT = 1
+"""Raised in the release whose jobs an older worker would do wrongly: it leaves them to the newer ones beside it."""
+
 _WAITING = "bells"
 
 
@@ -16,7 +19,14 @@ class JobKind(StrEnum):
     """One kind of work; each has the task `media_jobs.<kind>` (a test pairs them)."""
 
     TRANSCODE = "transcode"
+    CHUNK = "chunk"
+    PREVIEW = "preview"
+    REMAKE = "remake"
+    POSTER = "poster"
+    SIGNALS = "signals"
+    CAPTIONS = "captions"
     PUBLISH = "publish"
+    REPUBLISH = "republish"
     RETRACT = "retract"
     ERASE = "erase"
     TELL = "tell"
@@ -24,8 +34,22 @@ class JobKind(StrEnum):
 
     @property
     def queue(self) -> str:
-        """The Celery queue: long film work must not hold up a mail or a withdrawal."""
-        return "heavy" if self is JobKind.TRANSCODE else "light"
+        """The Celery queue: long film work must not hold up a first picture, a mail or a withdrawal."""
+        return _LANES.get(self, "light")
+
+
+_LANES = {
+    JobKind.TRANSCODE: "heavy",
+    # Parts of a long film, for workers of that lane that have nothing else to do.
+    JobKind.CHUNK: "heavy",
+    # Nobody waits for these: they give way to films that somebody has just sent.
+    JobKind.REMAKE: "slow",
+    JobKind.CAPTIONS: "slow",
+    # Seconds, not minutes: never behind a long ladder.
+    JobKind.PREVIEW: "short",
+    JobKind.SIGNALS: "short",
+}
+QUEUES = ("light", "short", "heavy", "slow")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal.database import db_now
 from portal.errors import Code, Conflict
 from portal.jobs import JobKind, ask
-from portal.models import AuditEvent, Clip, Job, JobState, State
+from portal.models import AuditEvent, Clip, Cut, CutState, Job, JobState, State
 
 
 class ActorKind(StrEnum):
@@ -79,12 +79,28 @@ TRANSITIONS: dict[str, Transition] = {
 }
 
 # What the worker must do when a clip enters a state.
-ON_ENTER: dict[State, JobKind] = {
-    _S.PROCESSING: JobKind.TRANSCODE,
-    _S.APPROVED: JobKind.PUBLISH,
-    _S.WITHDRAWN: JobKind.RETRACT,
-    _S.REMOVED: JobKind.RETRACT,
-    _S.EXPIRED: JobKind.RETRACT,
+ON_ENTER: dict[State, tuple[JobKind, ...]] = {
+    _S.PROCESSING: (JobKind.PREVIEW, JobKind.TRANSCODE),
+    _S.APPROVED: (JobKind.PUBLISH,),
+    _S.WITHDRAWN: (JobKind.RETRACT,),
+    _S.REMOVED: (JobKind.RETRACT,),
+    _S.EXPIRED: (JobKind.RETRACT,),
+}
+
+_WITH_FILM = frozenset({_S.PROCESSING, _S.IN_REVIEW, _S.CHANGES_REQUESTED, _S.APPROVED, _S.PUBLISHED})
+
+# A clip in another state than these has no use for the work any more; leaving them ends it.
+BELONGS: dict[JobKind, frozenset[State]] = {
+    JobKind.TRANSCODE: frozenset({_S.PROCESSING}),
+    JobKind.CHUNK: frozenset({_S.PROCESSING}),
+    JobKind.PREVIEW: frozenset({_S.PROCESSING}),
+    JobKind.REMAKE: _WITH_FILM - {_S.PROCESSING},
+    JobKind.POSTER: _WITH_FILM - {_S.PROCESSING},
+    JobKind.SIGNALS: _WITH_FILM,
+    JobKind.CAPTIONS: _WITH_FILM,
+    JobKind.PUBLISH: frozenset({_S.APPROVED}),
+    JobKind.REPUBLISH: frozenset({_S.PUBLISHED}),
+    JobKind.ERASE: TRANSITIONS["erase"].sources,
 }
 
 
@@ -131,7 +147,7 @@ def move(
         raise Conflict(Code.CONFLICT, verb=verb, state=clip.state, version=clip.version)
     event_id = _write(session, clip, verb, by=by, source=source, detail=detail)
     _cancel_overtaken_jobs(session, clip)
-    if (kind := ON_ENTER.get(transition.target)) is not None:
+    for kind in ON_ENTER.get(transition.target, ()):
         enqueue(session, clip, kind, delay=delay)
     return event_id
 
@@ -174,7 +190,13 @@ def record(
 
 
 def enqueue(
-    session: Session, clip: Clip, kind: JobKind, *, delay: float = 0.0, film_id: str | None = None
+    session: Session,
+    clip: Clip,
+    kind: JobKind,
+    *,
+    delay: float = 0.0,
+    film_id: str | None = None,
+    cut_id: str | None = None,
 ) -> Job:
     """Put one job on the record and ring for it after the commit; an open one of its kind is replaced."""
     now = db_now(session)
@@ -184,6 +206,7 @@ def enqueue(
         kind=kind,
         clip_id=clip.id,
         film_id=film_id,
+        cut_id=cut_id,
         state=JobState.QUEUED,
         created_at=now,
         run_after=now + timedelta(seconds=delay),
@@ -223,9 +246,15 @@ def _is_being_erased(session: Session, clip: Clip) -> bool:
 
 
 def _cancel_overtaken_jobs(session: Session, clip: Clip) -> None:
-    """Film work and publishing belong to the state that asked for them; leaving it ends them."""
-    belongs = {State.PROCESSING: JobKind.TRANSCODE, State.APPROVED: JobKind.PUBLISH}
-    _cancel(session, clip, [kind for state, kind in belongs.items() if clip.state != state])
+    """Film work and publishing belong to the states that have a use for them; leaving those ends it."""
+    _cancel(session, clip, [kind for kind, states in BELONGS.items() if clip.state not in states])
+    if clip.state not in BELONGS[JobKind.REMAKE]:
+        # Nobody makes it any more, and nobody waits for it.
+        session.execute(
+            update(Cut)
+            .where(Cut.clip_id == clip.id, Cut.state == CutState.MAKING)
+            .values(state=CutState.SUPERSEDED)
+        )
 
 
 def _cancel(session: Session, clip: Clip, kinds: list[JobKind]) -> None:

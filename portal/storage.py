@@ -18,11 +18,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from config import StorageSettings
-from portal.errors import Code, Missing, Unavailable
+from portal.errors import Away, Code, Missing, Unavailable
 
 MIB = 1024 * 1024
 # Ranged reads: a whole large GET is re-read many times over by the embedded store.
-_TRANSFER = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB, max_concurrency=2)
+# One call, with all its attempts, must end before a worker's lease would (90 s), whatever the service does.
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 3.0, 24.0, 3
+_TRANSFER = TransferConfig(
+    multipart_threshold=8 * MIB,
+    multipart_chunksize=8 * MIB,
+    max_concurrency=2,
+    num_download_attempts=ATTEMPTS,
+)
 _NOT_THERE = {"NoSuchUpload", "NoSuchKey", "404", "NotFound", "NoSuchBucket"}
 
 
@@ -51,6 +58,16 @@ class OpenMultipart:
     initiated_at: datetime
 
 
+def _refusal(error: ClientError, verb: str) -> Missing | Unavailable:
+    """What the service's answer means to us: not there, not now, or not at all."""
+    if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+        return Missing(Code.MISSING, verb=verb)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # 403 is a wrong key or a wrong clock of ours: somebody will set it right, or another worker has a right one.
+    kind = Away if status in (403, 429) or status >= 500 else Unavailable
+    return kind(Code.OURS_STORAGE, verb=verb, detail=str(error))
+
+
 class Storage:
     """The two buckets of one S3-compatible service.
 
@@ -68,9 +85,9 @@ class Storage:
         config = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            connect_timeout=3,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 3},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "max_attempts": ATTEMPTS},
             max_pool_connections=20,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -88,11 +105,9 @@ class Storage:
         try:
             return getattr(self._client, verb)(**arguments)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
-                raise Missing(Code.MISSING, verb=verb) from error
-            raise Unavailable(Code.OURS_STORAGE, verb=verb, detail=str(error)) from error
+            raise _refusal(error, verb) from error
         except BotoCoreError as error:
-            raise Unavailable(Code.OURS_STORAGE, verb=verb, detail=str(error)) from error
+            raise Away(Code.OURS_STORAGE, verb=verb, detail=str(error)) from error
 
     # Multipart uploads, originals bucket ------------------------------------------------------------
 
@@ -184,18 +199,21 @@ class Storage:
         try:
             self._client.download_file(self._names[bucket], key, str(path), Config=_TRANSFER)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NOT_THERE:
-                raise Missing(Code.MISSING, verb="fetch") from error
-            raise Unavailable(Code.OURS_STORAGE, verb="fetch", detail=str(error)) from error
-        except BotoCoreError as error:
-            raise Unavailable(Code.OURS_STORAGE, verb="fetch", detail=str(error)) from error
+            raise _refusal(error, "fetch") from error
+        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+            # The second is what is left when every attempt at a broken-off body has failed.
+            raise Away(Code.OURS_STORAGE, verb="fetch", detail=str(error)) from error
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def read(self, bucket: Bucket, key: str, start: int, length: int) -> bytes:
         """Bytes `start` to `start + length` of an object; raises Missing."""
         span = f"bytes={start}-{start + length - 1}"
-        return bytes(self._ask("get_object", Bucket=self._names[bucket], Key=key, Range=span)["Body"].read())
+        answer = self._ask("get_object", Bucket=self._names[bucket], Key=key, Range=span)
+        try:
+            return bytes(answer["Body"].read())
+        except BotoCoreError as error:
+            raise Away(Code.OURS_STORAGE, verb="read", detail=str(error)) from error
 
     def put(
         self,
@@ -214,7 +232,7 @@ class Storage:
         try:
             self._client.upload_file(str(source), self._names[bucket], key, ExtraArgs=extra, Config=_TRANSFER)
         except (ClientError, BotoCoreError, boto3.exceptions.Boto3Error) as error:
-            raise Unavailable(Code.OURS_STORAGE, verb="put", detail=str(error)) from error
+            raise Away(Code.OURS_STORAGE, verb="put", detail=str(error)) from error
 
     def copy_to_public(self, key: str, public_key: str, *, content_type: str, cache_control: str) -> None:
         """Copy a private object into the public bucket without moving its bytes through us; raises Missing."""

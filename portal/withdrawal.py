@@ -17,16 +17,19 @@ from portal.errors import Code, Conflict
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, Actor
 from portal.models import (
+    Caption,
     Clip,
     ClipLink,
     ClipTheme,
     Film,
+    Fingerprint,
     Job,
     JobState,
     Note,
     Notice,
     NoticeState,
     Rendition,
+    Signal,
     State,
     Upload,
     UploadState,
@@ -44,7 +47,7 @@ NAMELESS_DRAFT_KEPT: Final = timedelta(days=7)
 # What is personal in a clip's row, and what stands there afterwards.
 BLANK: Final[dict[str, Any]] = {
     "title": "", "first_name": "", "city": "", "product": "", "owned_since": None, "filmed_on": None,
-    "speech_lang": "", "incentive": "", "music": "", "people": [], "search_text": "", "owner_id": None,
+    "speech_lang": "", "incentive": "", "music": "", "people": [], "search_text": "", "owner_id": None, "still_key": None, "fail_facts": {},
 }  # fmt: skip
 
 Work = Callable[[], AbstractContextManager[Session]]
@@ -141,10 +144,12 @@ def abandon_stale(work: Work, *, at_most: int = 100) -> int:
 def _forget(session: Session, clip: Clip, verb: str, *, by: Actor) -> None:
     owner_id, now = clip.owner_id, db_now(session)
     lifecycle.move(session, clip, verb, by=by, **BLANK)
-    for table in (ClipTheme, ClipLink, Rendition):
+    for table in (ClipTheme, ClipLink, Rendition, Caption, Signal, Fingerprint):
         session.execute(delete(table).where(table.clip_id == clip.id))
-    session.execute(update(Film).where(Film.clip_id == clip.id).values(erased_at=now, facts={}))
+    session.execute(update(Film).where(Film.clip_id == clip.id).values(erased_at=now, facts={}, preview={}))
     session.execute(update(Upload).where(Upload.clip_id == clip.id).values(filename="", last_modified=None))
+    # What a film tool said of the file may quote it.
+    session.execute(update(Job).where(Job.clip_id == clip.id).values(error_detail=None))
     _forget_letters(session, clip)
     session.flush()
     session.expire_all()
@@ -154,7 +159,8 @@ def _forget(session: Session, clip: Clip, verb: str, *, by: Actor) -> None:
 
 def _forget_letters(session: Session, clip: Clip) -> None:
     """Letters on their way have nothing to tell any more; a mail server's complaint may quote the address."""
-    waiting = (Notice.clip_id == clip.id, Notice.state == NoticeState.WAITING)
+    on_their_way = Notice.state.in_([NoticeState.WAITING, NoticeState.SENDING])
+    waiting = (Notice.clip_id == clip.id, on_their_way)
     session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
     session.execute(update(Notice).where(Notice.clip_id == clip.id).values(error_detail=None))
     # What colleagues wrote to one another about the film and the person in it.

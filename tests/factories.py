@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from portal import keys
 from portal.database import db_now
+from portal.ladder import LADDER_VERSION
 from portal.models import (
     Campaign,
     CampaignText,
@@ -16,6 +17,8 @@ from portal.models import (
     ClipTheme,
     Consent,
     ConsentText,
+    Cut,
+    CutState,
     Film,
     Person,
     Publication,
@@ -125,7 +128,14 @@ class Factory:
                 "version": 1,
             }
             if state in WITH_FILM:
-                values |= {"film_id": secrets.token_hex(16), "seconds": 12.0, "width": 640, "height": 360}
+                film_id = secrets.token_hex(16)
+                values |= {
+                    "film_id": film_id,
+                    "cut_id": film_id,
+                    "seconds": 12.0,
+                    "width": 640,
+                    "height": 360,
+                }
             if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED):
                 values["published_at"] = now
             values |= columns
@@ -172,17 +182,39 @@ class Factory:
             size_bytes=1000,
             sha256="a" * 64,
             facts={"video_codec": "h264", "width": 640, "height": 360, "duration_seconds": 12.0},
-            ladder_version=1,
             received_at=now,
             ready_at=now,
         )
+        cut = Cut(
+            id=film_id,
+            clip_id=clip_id,
+            film_id=film_id,
+            number=1,
+            state=CutState.ADOPTED,
+            ladder_version=LADDER_VERSION,
+            seconds=12.0,
+            width=640,
+            height=360,
+            loudness=-20.0,
+            created_at=now,
+            made_at=now,
+        )
         session.add(film)
+        session.flush()
+        session.add(cut)
         session.flush()
         token = keys.new_public_token()
         is_public = state == State.PUBLISHED
         if is_public:
             session.add(
-                Publication(clip_id=clip_id, film_id=film_id, token=token, created_at=now, complete_at=now)
+                Publication(
+                    clip_id=clip_id,
+                    film_id=film_id,
+                    cut_id=film_id,
+                    token=token,
+                    created_at=now,
+                    complete_at=now,
+                )
             )
         if with_objects:
             self.runtime.storage.put(Bucket.ORIGINALS, film.key, b"x" * 1000, content_type="video/mp4")
@@ -192,6 +224,7 @@ class Factory:
                 Rendition(
                     clip_id=clip_id,
                     film_id=film_id,
+                    cut_id=film_id,
                     name=name,
                     kind=kind,
                     key=key,

@@ -7,8 +7,9 @@ from sqlalchemy import select, update
 
 from portal import notices, people, review, submission, withdrawal
 from portal.database import db_now
-from portal.lifecycle import CLOCK, OWNER, Actor, ActorKind
-from portal.models import Clip, Note, Notice, NoticeState, Person, State
+from portal.jobs import JobKind
+from portal.lifecycle import CLOCK, OWNER, Actor, ActorKind, enqueue
+from portal.models import Clip, Job, Note, Notice, NoticeState, Person, State
 from portal.notices import NoticeKind
 from portal.submission import Texts
 
@@ -77,3 +78,14 @@ def test_nobody_can_flood_a_strangers_mailbox(runtime, make, session):
         for number in range(notices.UNASKED_A_DAY + 3):
             notices.tell(writing, NoticeKind.FINISH_LATER, held, occasion=f"finish_later:{number}")
     assert len(session.scalars(select(Notice)).all()) == notices.UNASKED_A_DAY
+
+
+def test_an_erased_clip_keeps_nothing_that_a_film_tool_said_of_its_file(runtime, make, session):
+    clip = make.clip(State.WITHDRAWN)
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        job = enqueue(writing, held, JobKind.RETRACT)
+        job.error_detail = "Stream #0:0 (title: Nadia, rue Haute)"
+        writing.flush()
+        withdrawal.erased(writing, held, by=CLOCK)
+    assert session.scalars(select(Job.error_detail)).all() == [None]

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from portal import fsck, keys, lifecycle, notices
+from portal import captions, fsck, keys, lifecycle, notices
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.models import (
     AuditEvent,
+    Caption,
     Clip,
     Consent,
     Decision,
@@ -24,6 +25,7 @@ from portal.models import (
 )
 from portal.notices import NoticeKind
 from portal.storage import Bucket
+from portal.webvtt import Cue
 
 
 class Checker:
@@ -72,8 +74,9 @@ def public_key(runtime, name="360.mp4"):
         return keys.public(session.scalars(select(Publication.token)).one(), name)
 
 
-def test_a_whole_clip_has_only_its_missing_history_to_be_named(published, checker):
-    assert {one.invariant for one in checker.before if published.id in one.subject} == {"I1"}
+def test_a_whole_clip_has_only_its_missing_history_and_decision_to_be_named(published, checker):
+    # The stage set its state by hand: nobody has approved it, nothing is known of how it was made.
+    assert {one.invariant for one in checker.before if published.id in one.subject} == {"I1", "I2", "I28"}
 
 
 def test_a_clip_that_lived_by_the_rules_has_nothing_to_be_named(runtime, make, checker):
@@ -140,7 +143,8 @@ def test_i4_a_published_file_that_is_gone_is_copied_again(runtime, published, ch
 
 def test_i4_other_bytes_of_the_same_size_are_found_by_a_deep_look(runtime, published, checker):
     assert checker.names() == set()
-    assert {one.invariant for one in checker.new(deep=True)} == {"I4"}
+    found = checker.new(deep=True)
+    assert {one.invariant for one in found if "360.mp4" in one.subject} == {"I4"}
 
 
 def test_i5_a_private_object_that_no_row_names_is_deleted(runtime, published, checker):
@@ -240,3 +244,28 @@ def test_looking_changes_nothing(runtime, published, checker):
         assert session.scalars(select(Rendition.id)).all() == made
     assert runtime.storage.size(Bucket.PUBLIC, "v/" + "d" * 32 + "/360.mp4") == 1
     runtime.storage.delete(Bucket.PUBLIC, ["v/" + "d" * 32 + "/360.mp4"])
+
+
+def test_i20_captions_that_are_none_of_our_writing(runtime, make, checker):
+    clips = {name: make.clip(State.IN_REVIEW) for name in ("sound", "markup", "backwards", "torn", "gone")}
+    with runtime.work() as session:
+        for clip in clips.values():
+            film = session.get_one(Film, clip.film_id)
+            cues = [Cue(0.0, 1.0, "<b>Un</b> &amp; deux"), Cue(1.0, 2.0, "trois")]
+            assert captions.from_machine(session, film, "fr", captions.SPEECH, cues)
+    checker.begin()
+    broken = {
+        "markup": [[0.0, 1.0, "<script>x</script>"]],
+        "backwards": [[2.0, 1.0, "x"]],
+        "torn": [["x"]],
+    }
+    for name, cues in broken.items():
+        write(runtime, update(Caption).where(Caption.clip_id == clips[name].id).values(cues=cues))
+    write(runtime, update(Clip).where(Clip.id == clips["gone"].id).values(state=State.ERASED))
+    found = {one.subject.split()[0]: one.detail for one in checker.new() if one.invariant == "I20"}
+    assert found == {
+        clips["markup"].id: "do not read back as they are written",
+        clips["backwards"].id: "cannot be read",
+        clips["torn"].id: "cannot be read",
+        clips["gone"].id: "belong to no living clip",
+    }

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import keys, processing
+from portal import cuts, keys, leases, processing, publications
+from portal.cuts import Report, Stored
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, enqueue, move
 from portal.models import Clip, Film, Job, JobState, Notice, Publication, Rendition, State
-from portal.processing import Stored
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ask(runtime, clip, kind=JobKind.TRANSCODE, **options):
 
 def claim(runtime, job_id, **options):
     with runtime.work() as session:
-        return processing.claim(session, job_id, **options)
+        return leases.claim(session, job_id, **options)
 
 
 def say(runtime, rule, *words, **options):
@@ -75,10 +75,7 @@ def ready(runtime, clip, job_id):
         processing.film_ready,
         held,
         made(clip, held),
-        seconds=9.5,
-        width=640,
-        height=360,
-        loudness=-20.0,
+        Report(9.5, 640, 360, loudness=-20.0),
     )
 
 
@@ -107,16 +104,16 @@ def test_an_abandoned_job_is_taken_by_another_and_the_first_may_report_nothing_m
     zombie = claim(runtime, job_id, lease_seconds=-1)
     second = claim(runtime, job_id)
     assert second.attempt == 2
-    assert not say(runtime, processing.heartbeat, zombie, 0.5, "make")
-    assert not say(runtime, processing.film_ready, zombie, made(clip, zombie), seconds=1.0, width=2, height=2)
+    assert not say(runtime, leases.heartbeat, zombie, 0.5, "make")
+    assert not say(runtime, processing.film_ready, zombie, made(clip, zombie), Report(1.0, 2, 2))
     assert not say(runtime, processing.film_refused, zombie, Code.BROKEN_FILM)
-    assert not say(runtime, processing.job_failed, zombie, Code.OURS_STORAGE, "")
+    assert not say(runtime, leases.job_failed, zombie, Code.OURS_STORAGE, "")
     assert now_at(runtime, clip).state == State.PROCESSING
 
 
 def test_a_heartbeat_prolongs_the_lease_and_notes_the_progress(runtime, clip):
     held = claim(runtime, ask(runtime, clip), lease_seconds=1)
-    assert say(runtime, processing.heartbeat, held, 0.42, "make", lease_seconds=500)
+    assert say(runtime, leases.heartbeat, held, 0.42, "make", lease_seconds=500)
     with runtime.read() as session:
         assert processing.progress_of(session, session.get_one(Clip, clip.id)) == {
             "step": "make",
@@ -128,13 +125,13 @@ def test_a_heartbeat_prolongs_the_lease_and_notes_the_progress(runtime, clip):
 def test_a_job_nobody_wants_any_more_loses_its_lease(runtime, clip):
     held = claim(runtime, ask(runtime, clip))
     say(runtime, lambda session: move(session, session.get_one(Clip, clip.id), "withdraw", by=CLOCK))
-    assert not say(runtime, processing.heartbeat, held, 0.5, "make")
+    assert not say(runtime, leases.heartbeat, held, 0.5, "make")
 
 
 def test_a_released_job_is_free_at_once_and_not_counted(runtime, clip, bells):
     held = claim(runtime, ask(runtime, clip))
     bells.clear()
-    assert say(runtime, processing.release, held)
+    assert say(runtime, leases.release, held)
     assert [bell.subject for bell in bells] == [held.job_id]
     assert claim(runtime, held.job_id).attempt == 1
 
@@ -159,8 +156,13 @@ def test_making_a_film_again_replaces_its_files(runtime, clip):
         session.execute(update(Clip).where(Clip.id == clip.id).values(title=""))
     ready(runtime, clip, ask(runtime, clip))
     ready(runtime, clip, ask(runtime, clip))
+    with runtime.work() as session:
+        ((older, files),) = cuts.to_drop(session)
+        assert len(files) == 3
+        cuts.dropped(session, older)
     with runtime.read() as session:
-        assert len(session.scalars(select(Rendition)).all()) == 3
+        left = session.scalars(select(Rendition.cut_id)).all()
+    assert left == [now_at(runtime, clip).cut_id] * 3
 
 
 def test_a_film_at_fault_fails_at_once_and_its_owner_is_told_once(runtime, clip):
@@ -181,7 +183,7 @@ def test_our_fault_is_tried_three_times_with_growing_pauses_then_given_up_with_a
         assert claim(runtime, job_id) is None
         with runtime.work() as session:
             before = db_now(session)
-            processing.job_failed(session, held, Code.OURS_STORAGE, "503")
+            leases.job_failed(session, held, Code.OURS_STORAGE, "503")
             pauses.append(round((session.get_one(Job, job_id).run_after - before).total_seconds()))
             session.execute(update(Job).values(run_after=before))
     assert pauses[:2] == [10, 60]
@@ -201,7 +203,7 @@ def test_what_was_promised_to_an_owner_is_never_given_up(runtime, make):
     job_id = ask(runtime, clip, JobKind.RETRACT)
     for _ in range(6):
         held = claim(runtime, job_id)
-        say(runtime, processing.job_failed, held, Code.OURS_STORAGE, "503", pauses=(0.0,))
+        say(runtime, leases.job_failed, held, Code.OURS_STORAGE, "503", pauses=(0.0,))
     assert job(runtime, job_id).state == JobState.QUEUED
 
 
@@ -232,7 +234,7 @@ def test_publishing_waits_for_its_day(runtime, make):
 def test_a_publication_is_on_record_before_anything_is_public(runtime, make):
     clip = make.clip(State.APPROVED)
     held = claim(runtime, ask(runtime, clip, JobKind.PUBLISH))
-    publication, renditions = say(runtime, processing.publication_begun, held)
+    publication, renditions = say(runtime, publications.begun, held)
     assert publication.complete_at is None
     assert renditions[-1].name == "master.m3u8"
     assert now_at(runtime, clip).state == State.APPROVED
@@ -244,14 +246,14 @@ def test_a_clip_without_its_files_cannot_be_published(runtime, make):
     with runtime.work() as session:
         session.execute(update(Rendition).values(name=Rendition.name + ".gone"))
     with pytest.raises(Missing):
-        say(runtime, processing.publication_begun, held)
+        say(runtime, publications.begun, held)
 
 
 def test_a_published_clip_is_shown_and_its_owner_told(runtime, make):
     clip = make.clip(State.APPROVED)
     held = claim(runtime, ask(runtime, clip, JobKind.PUBLISH))
-    publication, _ = say(runtime, processing.publication_begun, held)
-    assert say(runtime, processing.published, held, publication.id)
+    publication, _ = say(runtime, publications.begun, held)
+    assert say(runtime, publications.published, held, publication.id)
     after = now_at(runtime, clip)
     assert after.state == State.PUBLISHED
     assert after.published_at is not None
@@ -262,9 +264,9 @@ def test_a_published_clip_is_shown_and_its_owner_told(runtime, make):
 def test_a_clip_withdrawn_while_it_was_copied_is_not_shown(runtime, make):
     clip = make.clip(State.APPROVED)
     held = claim(runtime, ask(runtime, clip, JobKind.PUBLISH))
-    publication, _ = say(runtime, processing.publication_begun, held)
+    publication, _ = say(runtime, publications.begun, held)
     say(runtime, lambda session: move(session, session.get_one(Clip, clip.id), "withdraw", by=CLOCK))
-    assert not say(runtime, processing.published, held, publication.id)
+    assert not say(runtime, publications.published, held, publication.id)
     assert now_at(runtime, clip).state == State.WITHDRAWN
 
 
@@ -275,7 +277,7 @@ def test_taking_back_looks_once_more_while_a_copier_may_not_have_heard(runtime, 
     with runtime.read() as session:
         retract_id = session.scalars(select(Job.id).where(Job.kind == JobKind.RETRACT)).one()
     held = claim(runtime, retract_id)
-    say(runtime, processing.retracted, held, [])
+    say(runtime, publications.retracted, held, [])
     assert job(runtime, retract_id).state == JobState.QUEUED
 
 
@@ -284,9 +286,13 @@ def test_a_later_publication_is_not_taken_back_with_an_earlier_one(runtime, make
     held = claim(runtime, ask(runtime, clip, JobKind.RETRACT))
     with runtime.work() as session:
         later = db_now(session) + timedelta(seconds=1)
-        session.add(Publication(clip_id=clip.id, film_id=clip.film_id, token="n" * 32, created_at=later))
+        session.add(
+            Publication(
+                clip_id=clip.id, film_id=clip.film_id, cut_id=clip.cut_id, token="n" * 32, created_at=later
+            )
+        )
     with runtime.read() as session:
-        earlier = processing.publications_before(session, clip.id, held.asked_at)
+        earlier = publications.before(session, clip.id, held.asked_at)
         assert [one.token == "n" * 32 for one in earlier] == [False]
 
 
@@ -299,6 +305,58 @@ def test_lost_bells_and_lost_workers_are_found(runtime, make, clip):
         before = db_now(session) - timedelta(minutes=1)
         session.execute(update(Job).where(Job.id == waiting).values(run_after=before))
     with runtime.read() as session:
-        found = {bell.subject for bell in processing.overdue(session)}
+        found = {bell.subject for bell in leases.overdue(session)}
     assert found == {waiting, lost}
     assert fresh not in found
+
+
+def test_a_preview_told_in_the_moment_the_ladder_is_ready_is_named_by_nobody(runtime, clip):
+    held = claim(runtime, ask(runtime, clip))
+    with runtime.work() as session:
+        processing.film_of(session, held)
+        # What another worker writes since we looked, as PostgreSQL lets it happen.
+        told = {
+            "kind": "mp4",
+            "token": "t",
+            "files": [{"name": "preview.mp4", "key": "p/x"}],
+            "complete": False,
+        }
+        wrote = update(Film).where(Film.id == held.film_id).values(preview=told)
+        session.execute(wrote.execution_options(synchronize_session=False))
+        processing.film_ready(session, held, made(clip, held), Report(9.5, 640, 360))
+    with runtime.read() as session:
+        assert session.get_one(Film, held.film_id).preview == {}
+
+
+def test_a_preview_of_a_film_that_is_ready_is_not_kept(runtime, clip):
+    with runtime.work() as session:
+        # The form is not whole: the clip stays where it is, and so does the preview's job.
+        session.execute(update(Clip).where(Clip.id == clip.id).values(title=""))
+    late = claim(runtime, ask(runtime, clip, JobKind.PREVIEW))
+    assert ready(runtime, clip, ask(runtime, clip))
+    told = {
+        "kind": "mp4",
+        "token": late.token,
+        "files": [{"name": "preview.mp4", "key": "p/x"}],
+        "complete": True,
+    }
+    assert not say(runtime, processing.preview_ready, late, told)
+    with runtime.read() as session:
+        assert session.get_one(Film, late.film_id).preview == {}
+
+
+def test_what_could_be_watched_of_an_earlier_film_goes_when_the_next_one_is_ready(runtime, clip):
+    with runtime.work() as session:
+        session.execute(
+            update(Film).where(Film.clip_id == clip.id).values(preview={"files": [{"key": "p/x"}]})
+        )
+        at = db_now(session)
+        session.add(
+            Film(id="n" * 32, clip_id=clip.id, number=2, key="o/2", size_bytes=1, facts={}, received_at=at)
+        )
+    assert ready(runtime, clip, ask(runtime, clip))
+    with runtime.read() as session:
+        assert [film.preview for film in session.scalars(select(Film).where(Film.clip_id == clip.id))] == [
+            {},
+            {},
+        ]

@@ -1,13 +1,16 @@
 """Two hands on one clip in the same moment: the second looks again before it writes."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from portal import lifecycle, readiness, review, submission, withdrawal
+from portal import leases, lifecycle, readiness, review, submission, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Conflict, Unacceptable
+from portal.jobs import JobKind
 from portal.lifecycle import OWNER, WORKER, Actor, ActorKind
 from portal.models import Clip, Film, Job, JobState, State
 from portal.submission import Texts
@@ -79,3 +82,39 @@ def test_a_date_of_publication_at_the_end_of_the_calendar_is_refused(runtime, ma
         by = Actor(ActorKind.PROGRAM, 1)
         review.approve(session, held, by=by, seen_version=held.version, publish_at=at)
     assert refused.value.fields == {"publish_at": Code.WRONG_DATE}
+
+
+def test_an_owner_who_takes_back_while_the_worker_reports_is_not_turned_away(runtime, make, session):
+    clip = make.clip(State.APPROVED)
+    with runtime.work() as writing:
+        job = lifecycle.enqueue(writing, writing.get_one(Clip, clip.id), JobKind.PUBLISH)
+    with runtime.work() as writing:
+        claim = leases.claim(writing, job.id)
+
+    def take_back():
+        with runtime.work() as writing:
+            withdrawal.withdraw(writing, writing.get_one(Clip, clip.id), by=OWNER)
+
+    with ThreadPoolExecutor(1) as pool:
+        with runtime.work() as writing:
+            assert leases.done(writing, claim)
+            owner = pool.submit(take_back)
+            wait_for_a_lock(runtime, owner)
+            lifecycle.move(writing, writing.get_one(Clip, clip.id), "publish", by=WORKER)
+        owner.result(timeout=30)
+    assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
+
+
+def wait_for_a_lock(runtime, other):
+    """Until the other one waits for a row of ours; on SQLite it waits before it has begun."""
+    if runtime.engine.dialect.name == "sqlite":
+        return
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    ends = time.monotonic() + 20
+    with runtime.engine.connect() as looking:
+        while not looking.execute(waits).scalar_one():
+            assert time.monotonic() < ends
+            assert not other.done()
+            looking.rollback()

@@ -69,11 +69,12 @@ def test_a_film_in_two_parts_becomes_the_clips_film_and_the_workers_job(runtime,
     assert [notice.kind for notice in session.scalars(select(Notice))] == ["received"]
 
 
-def test_completing_twice_makes_one_film_one_job_and_one_receipt(runtime, make, session):
+def test_completing_twice_makes_one_film_its_two_jobs_and_one_receipt(runtime, make, session):
     upload = sent(runtime, make.clip(State.DRAFT))
     assert complete(runtime, upload).state == complete(runtime, upload).state == UploadState.VERIFYING
-    for kind in (Film, Job, Notice):
+    for kind in (Film, Notice):
         assert session.scalar(select(func.count()).select_from(kind)) == 1
+    assert sorted(session.scalars(select(Job.kind))) == ["preview", "transcode"]
 
 
 def test_missing_parts_are_named_and_the_upload_goes_on(runtime, make):

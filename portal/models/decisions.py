@@ -1,0 +1,92 @@
+"""What was agreed to, decided, noted, and who did what when."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.database import Base, UTCDateTime
+
+
+class ConsentText(Base):
+    """What people were asked to agree to: one purpose, language and version; never changed once stored."""
+
+    __tablename__ = "consent_text"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16))
+    lang: Mapped[str] = mapped_column(String(8))
+    version: Mapped[int]
+    body: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    __table_args__ = (UniqueConstraint("purpose", "lang", "version"),)
+
+
+class Consent(Base):
+    """Somebody agreed to one text for one clip; revoking closes the row, it is never deleted."""
+
+    __tablename__ = "consent"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clip_id: Mapped[str] = mapped_column(ForeignKey("clip.id"), index=True)
+    text_id: Mapped[int] = mapped_column(ForeignKey("consent_text.id"))
+    purpose: Mapped[str] = mapped_column(String(16))
+    given_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    given_via: Mapped[str] = mapped_column(String(16))
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    text: Mapped[ConsentText] = relationship(lazy="raise")
+
+
+class Decision(Base):
+    """What a moderator decided about one version of a clip, and why: the statement of reasons."""
+
+    __tablename__ = "decision"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clip_id: Mapped[str] = mapped_column(ForeignKey("clip.id"), index=True)
+    film_id: Mapped[str | None] = mapped_column(String(32))
+    film_sha256: Mapped[str | None] = mapped_column(String(64))
+    clip_version: Mapped[int]
+    moderator_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    verb: Mapped[str] = mapped_column(String(20))
+    made_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    reasons: Mapped[list["Reason"]] = relationship(lazy="selectin", order_by="Reason.id")
+
+
+class Reason(Base):
+    """One reason of a decision: its code, the passage in the film, the moderator's own words."""
+
+    __tablename__ = "reason"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("decision.id"), index=True)
+    code: Mapped[str] = mapped_column(String(30))
+    at_seconds: Mapped[float | None]
+    words: Mapped[str] = mapped_column(Text, default="")
+
+
+class Note(Base):
+    """A moderator's remark for colleagues, pinned to a second of the film or not."""
+
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clip_id: Mapped[str] = mapped_column(ForeignKey("clip.id"), index=True)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    at_seconds: Mapped[float | None]
+    words: Mapped[str] = mapped_column(Text)
+    made_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class AuditEvent(Base):
+    """Who did what to a clip, when; append-only (the database refuses changes); no personal words in it."""
+
+    __tablename__ = "audit_event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    actor_kind: Mapped[str] = mapped_column(String(12))
+    actor_id: Mapped[int | None]
+    verb: Mapped[str] = mapped_column(String(20))
+    from_state: Mapped[str | None] = mapped_column(String(20))
+    to_state: Mapped[str | None] = mapped_column(String(20))
+    clip_version: Mapped[int | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -1,0 +1,169 @@
+"""What must be true of published films and of the work on them: I2, I7, I8, I13, I23, I28 of docs/architecture.md.
+
+The checker's other half beside `fsck.py`, which runs these rules and does the repairs; changes nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import PurePath
+
+from sqlalchemy import select
+
+from portal.errors import Missing
+from portal.ground import Finding, Ground
+from portal.jobs import JobKind
+from portal.lifecycle import ActorKind
+from portal.models import AuditEvent, Clip, Cut, CutState, Decision, JobState, Publication, Rendition, State
+from portal.storage import Bucket
+
+LONGEST_WORK = timedelta(hours=24)
+"""A clip that moves for longer than this needs a person: an outage is waited for so long, and no longer."""
+
+# What a playlist plays, by its own name.
+_MEDIA = (".cmfv", ".cmfa")
+_NAMED = re.compile(r'URI="([^"]*)"')
+_WALLED = ("1", "2", "3")
+
+
+def approvals(ground: Ground) -> Iterator[Finding]:
+    """I2: what is published was approved by somebody with a name, after the film had arrived, and still is."""
+    films = {film.id: film for film in ground.films}
+    named = _approved_by_programs(ground)
+    last = _last_decisions(ground)
+    for clip in _published(ground):
+        decision, film = last.get(clip.id), films.get(clip.film_id or "")
+        if decision is None or decision.verb != "approve":
+            yield Finding("I2", clip.id, "is published without a standing approval", "unpublish")
+        elif decision.moderator_id is None and (clip.id, decision.clip_version) not in named:
+            yield Finding("I2", clip.id, "was approved by nobody in particular")
+        elif film is not None and decision.made_at < film.received_at:
+            yield Finding("I2", clip.id, "its film is younger than its approval", "unpublish")
+
+
+def same_films(ground: Ground) -> Iterator[Finding]:
+    """I7: the film that was looked at, by its bytes, is the film that is shown."""
+    films = {film.id: film for film in ground.films}
+    last = _last_decisions(ground)
+    for publication in _shown(ground):
+        decision = last.get(publication.clip_id)
+        if decision is None or decision.verb != "approve":
+            continue  # I2 says it.
+        film = films.get(publication.film_id)
+        if film is None or decision.film_id != film.id or decision.film_sha256 != film.sha256:
+            yield Finding("I7", publication.clip_id, "shows another film than was approved", "unpublish")
+
+
+def whole_ladders(ground: Ground) -> Iterator[Finding]:
+    """I8, by rows: a shown cut has its master playlist, a film to download, and what each playlist plays."""
+    by_cut = _names_by_cut(ground)
+    for publication in _shown(ground):
+        names = by_cut.get(publication.cut_id, {})
+        lacking = [] if "master.m3u8" in names else ["master.m3u8"]
+        lacking += [] if any(name.endswith(".mp4") for name in names) else ["an mp4"]
+        for name in names:
+            stem = name.removesuffix(".m3u8")
+            if stem not in (name, "master") and not any(stem + ending in names for ending in _MEDIA):
+                lacking.append(f"what {name} plays")
+        if lacking:
+            yield Finding("I8", publication.clip_id, f"lacks {', '.join(lacking)}", "remake")
+
+
+def playlists(ground: Ground) -> Iterator[Finding]:
+    """I8, by bytes: a playlist names only files of its own cut."""
+    by_cut = _names_by_cut(ground)
+    for publication in _shown(ground):
+        names = by_cut.get(publication.cut_id, {})
+        for name, rendition in names.items():
+            if not name.endswith(".m3u8"):
+                continue
+            try:
+                words = ground.storage.read(Bucket.ORIGINALS, rendition.key, 0, max(1, rendition.size_bytes))
+            except Missing:
+                continue  # I6 says it.
+            strange = sorted(_mentioned(words.decode(errors="replace")) - set(names))
+            if strange:
+                yield Finding("I8", publication.clip_id, f"{name} names {', '.join(strange)}", "remake")
+
+
+def moving(ground: Ground) -> Iterator[Finding]:
+    """I13: a clip that waits for a worker has asked for one, and not for longer than the longest work."""
+    ready = {film.id for film in ground.films if film.ready_at is not None}
+    newest = {film.clip_id: film for film in sorted(ground.films, key=lambda film: film.number)}
+    for clip in ground.clips.values():
+        kind = {State.PROCESSING: JobKind.TRANSCODE, State.APPROVED: JobKind.PUBLISH}.get(State(clip.state))
+        film = newest.get(clip.id)
+        if kind is None or not ground.is_settled(clip) or film is None:
+            continue
+        if kind is JobKind.TRANSCODE and film.id in ready:
+            continue  # The form is not complete: the owner's turn.
+        if not ground.has_open(clip.id, kind):
+            yield Finding("I13", clip.id, f"is {clip.state}, nobody is asked to {kind}", f"ask_{kind}")
+    for job in ground.open_jobs:
+        if job.run_after < ground.now - LONGEST_WORK and job.created_at < ground.now - LONGEST_WORK:
+            yield Finding("I13", job.clip_id, f"{job.kind} has waited for over a day")
+
+
+def folders(ground: Ground) -> Iterator[Finding]:
+    """I23: no work folder on this machine but those of attempts that are being made."""
+    living = {job.lease_token for job in ground.open_jobs if job.state == JobState.RUNNING}
+    for path, seconds in ground.folders.items():
+        if PurePath(path).name not in living and seconds > ground.grace.total_seconds():
+            yield Finding("I23", path, "nobody works in this folder any more", "delete_folder")
+
+
+def known_makers(ground: Ground) -> Iterator[Finding]:
+    """I28: of every cut that is shown it is on record with which ffmpeg it was made, and that it was made behind walls."""
+    shown = {publication.cut_id: publication.clip_id for publication in _shown(ground)}
+    for cut in ground.session.scalars(select(Cut).where(Cut.state == CutState.ADOPTED)):
+        if cut.id not in shown:
+            continue
+        if not cut.ffmpeg_version or not cut.sandbox:
+            yield Finding("I28", cut.clip_id, f"nobody knows what made the cut {cut.number}", "remake")
+        elif cut.sandbox not in _WALLED:
+            yield Finding("I28", cut.clip_id, f"the cut {cut.number} was made without walls", "remake")
+
+
+RULES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
+    approvals, same_films, whole_ladders, moving, folders, known_makers,
+)  # fmt: skip
+
+
+def _published(ground: Ground) -> list[Clip]:
+    return [clip for clip in ground.clips.values() if clip.state == State.PUBLISHED]
+
+
+def _shown(ground: Ground) -> Iterator[Publication]:
+    for one in ground.publications:
+        is_whole = one.complete_at is not None and one.deleted_at is None and one.superseded_at is None
+        if is_whole and ground.clips[one.clip_id].state == State.PUBLISHED:
+            yield one
+
+
+def _last_decisions(ground: Ground) -> dict[str, Decision]:
+    standing = select(Decision).where(Decision.undone_at.is_(None)).order_by(Decision.id)
+    return {decision.clip_id: decision for decision in ground.session.scalars(standing)}
+
+
+def _approved_by_programs(ground: Ground) -> set[tuple[str, int]]:
+    """Approvals by a token, which has a name and an owner too: (clip, the version that was approved)."""
+    asked = select(AuditEvent.clip_id, AuditEvent.clip_version).where(
+        AuditEvent.verb == "approve",
+        AuditEvent.actor_kind == ActorKind.PROGRAM,
+        AuditEvent.actor_id.is_not(None),
+    )
+    # The trail holds the version after the move.
+    return {(clip_id or "", (version or 0) - 1) for clip_id, version in ground.session.execute(asked)}
+
+
+def _names_by_cut(ground: Ground) -> dict[str, dict[str, Rendition]]:
+    found: dict[str, dict[str, Rendition]] = {}
+    for rendition in ground.renditions:
+        found.setdefault(rendition.cut_id, {})[rendition.name] = rendition
+    return found
+
+
+def _mentioned(playlist: str) -> set[str]:
+    lines = [line.strip() for line in playlist.splitlines()]
+    plain = {line for line in lines if line and not line.startswith("#")}
+    return plain | {name for line in lines for name in _NAMED.findall(line)}
