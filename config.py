@@ -72,6 +72,14 @@ SETTINGS: tuple[Setting, ...] = (
         "made and kept under DATA_DIR",
         secret=True,
     ),
+    Setting(
+        "METRICS_TOKEN",
+        "site",
+        "Opens /metrics to a monitoring program on another machine; at least 32 characters.",
+        "(64 random characters)",
+        "none: this machine only",
+        secret=True,
+    ),
     Setting("PORT", "site", "The door's port on this machine.", "8000", "8000"),
     Setting(
         "DATA_DIR",
@@ -160,8 +168,46 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAX_UPLOAD_BYTES", "uploads", "The largest film taken, in bytes.", "2147483648", "2147483648"),
     Setting("MAX_CLIP_SECONDS", "uploads", "The longest film taken, in seconds.", "180", "180"),
     Setting("TRANSCODE_THREADS", "media", "Encoder threads of the top rung.", "2", "2"),
+    Setting(
+        "TRANSCODE_PROFILE",
+        "media",
+        "What a clip's encoding may cost: standard, or economy (0.62 of the CPU, a fifth more bytes).",
+        "economy",
+        "standard",
+    ),
+    Setting(
+        "TRANSCODE_PARALLEL_FROM",
+        "media",
+        "Films of at least so many seconds are shared out among workers that are idle; 0 for never.",
+        "120",
+        "0",
+    ),
     Setting("FFMPEG", "media", "Path of ffmpeg.", "/usr/bin/ffmpeg", "the wheel's ffmpeg"),
     Setting("FFPROBE", "media", "Path of ffprobe.", "/usr/bin/ffprobe", "the wheel's ffprobe"),
+    Setting(
+        "FFMPEG_FLOOR",
+        "media",
+        "off takes films with an ffmpeg that has known holes (below 8.1.2, 8.0.3, 7.1.5).",
+        "off",
+        "on",
+    ),
+    Setting(
+        "SANDBOX",
+        "media",
+        "off lets ffmpeg run without walls around it, where this machine can build none.",
+        "off",
+        "auto",
+    ),
+    Setting(
+        "SPEECH_MODEL",
+        "speech",
+        "Writes captions: a folder with a faster-whisper model, or the name of one that lies in the cache; "
+        "needs requirements-speech.txt. Nothing is ever downloaded.",
+        "/srv/models/whisper-small",
+        "none: no captions by machine",
+    ),
+    Setting("SPEECH_THREADS", "speech", "Processor threads that listen.", "4", "2"),
+    Setting("SPEECH_DEVICE", "speech", "Where the model runs: cpu, cuda or auto.", "cuda", "cpu"),
 )
 
 
@@ -178,6 +224,7 @@ class Site:
     port: int
     data_dir: Path
     demo: bool
+    metrics_token: str = ""
 
     @property
     def host(self) -> str:
@@ -229,7 +276,22 @@ class MediaSettings:
     ffmpeg: str
     ffprobe: str
     threads: int
+    profile: str
     scratch: Path
+    # Whether an ffmpeg with known holes is refused, and whether one may run without a jail.
+    has_floor: bool = True
+    is_jailed: bool = True
+    # From this length on, in seconds, idle workers make parts of a film; 0 for never.
+    parallel_from: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """How the worker writes captions; an empty model means that it does not."""
+
+    model: str
+    threads: int
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +305,7 @@ class Settings:
     mail: MailSettings
     uploads: UploadLimits
     media: MediaSettings
+    speech: SpeechSettings
     origins: Mapping[str, str]
 
     @classmethod
@@ -293,6 +356,10 @@ class _Reader:
             return default
         return int(value)
 
+    def choice(self, name: str, default: str, *others: str) -> str:
+        words = (default, *others)
+        return self.text(name, default, valid=lambda v: v in words, what=f"is none of {', '.join(words)}")
+
     def url(self, name: str, default: str, *schemes: str, bare: bool = False) -> str:
         def valid(value: str) -> bool:
             parts = urlsplit(value)
@@ -318,6 +385,7 @@ class _Reader:
                 max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, 4 * 3600),
             ),
             media=self._media(site.data_dir),
+            speech=self._speech(),
             origins=self.origins,
         )
         if self.faults:
@@ -352,6 +420,12 @@ class _Reader:
             port=port,
             data_dir=data_dir,
             demo=self.text("DEMO", "1", valid=lambda v: v in "01", what="is neither 0 nor 1") == "1",
+            metrics_token=self.text(
+                "METRICS_TOKEN",
+                "",
+                valid=lambda v: not v or len(v) >= 32,
+                what="is shorter than 32 characters",
+            ),
         )
 
     def _secret_key(self, data_dir: Path) -> str:
@@ -422,14 +496,30 @@ class _Reader:
 
     def _media(self, data_dir: Path) -> MediaSettings:
         def tool(name: str) -> str:
-            what = "is no program on this machine"
-            return self.text(name, "", valid=lambda v: not v or os.access(v, os.X_OK), what=what)
+            # Whether it is there is the worker's to say, which waits for it; the site needs no film tool.
+            return self.text(name, "", valid=lambda v: not v or v.startswith("/"), what="is no whole path")
 
         return MediaSettings(
             ffmpeg=tool("FFMPEG"),
             ffprobe=tool("FFPROBE"),
             threads=self.number("TRANSCODE_THREADS", 2, 1, 64),
+            profile=self.text(
+                "TRANSCODE_PROFILE",
+                "standard",
+                valid=lambda v: v in ("standard", "economy"),
+                what="is neither standard nor economy",
+            ),
             scratch=data_dir / "scratch",
+            has_floor=self.choice("FFMPEG_FLOOR", "on", "off") == "on",
+            is_jailed=self.choice("SANDBOX", "auto", "off") == "auto",
+            parallel_from=self.number("TRANSCODE_PARALLEL_FROM", 0, 0, 4 * 3600),
+        )
+
+    def _speech(self) -> SpeechSettings:
+        return SpeechSettings(
+            model=self.text("SPEECH_MODEL", ""),
+            threads=self.number("SPEECH_THREADS", 2, 1, 64),
+            device=self.choice("SPEECH_DEVICE", "cpu", "cuda", "auto"),
         )
 
 

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from media_jobs.workshop import Workshop
-from portal import processing
+from portal import crash, leases
 from portal.errors import PortalError
-from portal.processing import Claim
+from portal.leases import Claim
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Heartbeat:
         self._ended = threading.Event()
         self._lost = False
         self._progress = (0.0, "")
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{claim.job_id[:8]}", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=f"heartbeat-{claim.job_id[:8]}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,6 +60,13 @@ class Heartbeat:
         if self.must_stop():
             raise Interrupted
 
+    def _keep(self) -> None:
+        try:
+            self._beat()
+        finally:
+            # A heart that stopped by itself, for whatever cause, keeps no lease: the work must not go on without it.
+            self._lost = self._lost or not self._ended.is_set()
+
     def _beat(self) -> None:
         pace = self._shop.pace
         written, last = (0.0, ""), time.monotonic()
@@ -69,11 +76,10 @@ class Heartbeat:
             if current == written and silence < pace.heartbeat:
                 continue
             try:
+                crash.point("heartbeat")
                 with self._shop.runtime.work() as session:
                     progress, word = current
-                    kept = processing.heartbeat(
-                        session, self._claim, progress, word, lease_seconds=pace.lease
-                    )
+                    kept = leases.heartbeat(session, self._claim, progress, word, lease_seconds=pace.lease)
             except PortalError as error:
                 # The database is away: the lease is ours until it ends, then it may be anybody's.
                 log.warning(

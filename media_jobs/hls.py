@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from media_jobs import sound
+from media_jobs import copying, sound
+from media_jobs.copying import Copy
 from media_jobs.ffmpeg import Stream, output
 from media_jobs.picture import Plan
 from portal.errors import Code, Unavailable
-from portal.ladder import SEGMENT_SECONDS, Rung
+from portal.ladder import SEGMENT_SECONDS, Rate, Rung
 
 AUDIO_NAME = "audio"
 AUDIO_CODEC = "mp4a.40.2"
@@ -17,15 +18,31 @@ LANGUAGE_TAG = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*")
 
 
 def ladder_output(
-    pictures: list[Stream], made: Plan, heard: tuple[Stream, str] | None, threads: int
+    pictures: list[Stream],
+    made: Plan,
+    heard: tuple[Stream, str] | None,
+    threads: int,
+    copied: Copy | None = None,
+    *,
+    resumed: bool = False,
 ) -> Stream:
     """All rungs and the one sound they share, as a single output: one clock, so that they stay together.
 
-    `heard` is the sound's stream and its filters. Gives `<rung>.m3u8` and `<rung>.cmfv`, and the same for "audio".
+    `heard` is the sound's stream and its filters; with `copied` the first picture is the film's own track; `resumed`
+    where the film's beginning is made elsewhere. Gives `<rung>.m3u8` and `<rung>.cmfv`, and the same for "audio".
     """
     options: dict[str, object] = {}
     for place, rung in enumerate(made.rungs):
-        options |= _encoder(rung, rung.frame_rate(made.rate), f"v:{place}", threads if place == 0 else 1)
+        if copied is not None and place == 0:
+            options |= {"c:v:0": "copy", "bsf:v:0": copying.BITSTREAM}
+            continue
+        first = place == (0 if copied is None else 1)
+        options |= _encoder(rung, made.rate, f"v:{place}", threads if first else 1)
+        if copied is not None:
+            options[f"force_key_frames:v:{place}"] = "source"
+        if resumed:
+            # Not the full buffer of a film's beginning a second time (3 % more bytes of a noisy film).
+            options[f"rc_init_occupancy:v:{place}"] = f"{rung.cap_at(rung.frame_rate(made.rate))}k"
     group = f",agroup:{GROUP}" if heard else ""
     variants = [f"v:{place}{group},name:{rung.name}" for place, rung in enumerate(made.rungs)]
     if heard:
@@ -48,9 +65,13 @@ def ladder_output(
     return output([*pictures, *([heard[0]] if heard else [])], "%v.m3u8", **options)
 
 
-def _encoder(rung: Rung, rate: int, stream: str, threads: int) -> dict[str, object]:
-    """x264 for one rung: same closed groups of 4 s in every rung, so that a player can change between them."""
-    cap, group = rung.cap_at(rate), SEGMENT_SECONDS * rate
+def _encoder(rung: Rung, film_rate: Rate, stream: str, threads: int) -> dict[str, object]:
+    """x264 for one rung: same closed groups of 4 s in every rung, so that a player can change between them.
+
+    Beside a copied rung a little longer at most: there the film's own key frames are forced.
+    """
+    rate = rung.frame_rate(film_rate)
+    cap, group = rung.cap_at(rate), SEGMENT_SECONDS * rate if isinstance(rate, int) else round(4.2 * rate)
     options = {
         "c": "libx264",
         "preset": rung.preset,
@@ -67,15 +88,18 @@ def _encoder(rung: Rung, rate: int, stream: str, threads: int) -> dict[str, obje
         # SEI can carry a position or an owner's name through an encoder (measured): none is let through.
         "bsf": "filter_units=remove_types=6",
     }
+    if rung.trellis is not None:
+        options["trellis"] = rung.trellis
     return {f"{name}:{stream}": value for name, value in options.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """A media playlist, read back: lengths in seconds and sizes in bytes of its segments."""
+    """A media playlist, read back: lengths in seconds and sizes in bytes of its segments, and the length it promises."""
 
     seconds: tuple[float, ...]
     sizes: tuple[int, ...]
+    target: int = 0
 
     @property
     def total_seconds(self) -> float:
@@ -103,9 +127,11 @@ def segments(playlist: Path) -> Segments:
     text = playlist.read_text()
     lengths = tuple(float(one) for one in re.findall(r"^#EXTINF:([\d.]+)", text, re.MULTILINE))
     sizes = tuple(int(one) for one in re.findall(r"^#EXT-X-BYTERANGE:(\d+)@", text, re.MULTILINE))
-    if not lengths or len(lengths) != len(sizes) or not text.rstrip().endswith("#EXT-X-ENDLIST"):
+    target = re.search(r"^#EXT-X-TARGETDURATION:(\d+)", text, re.MULTILINE)
+    whole = target is not None and text.rstrip().endswith("#EXT-X-ENDLIST")
+    if target is None or not whole or not lengths or len(lengths) != len(sizes):
         raise Unavailable(Code.OURS_TRANSCODE, file=playlist.name, reason="playlist")
-    return Segments(lengths, sizes)
+    return Segments(lengths, sizes, int(target[1]))
 
 
 def rename_audio(folder: Path) -> None:
@@ -147,7 +173,7 @@ def master(made: Plan, folder: Path, *, with_sound: bool, language: str | None) 
         sound_group = f',AUDIO="{GROUP}"' if with_sound else ""
         lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={shown.peak_bits + peak},AVERAGE-BANDWIDTH={shown.average_bits + average},"
-            f'CODECS="{codecs}",RESOLUTION={width}x{height},FRAME-RATE={rung.frame_rate(made.rate):.3f},'
+            f'CODECS="{codecs}",RESOLUTION={width}x{height},FRAME-RATE={float(rung.frame_rate(made.rate)):.3f},'
             f"VIDEO-RANGE=SDR{sound_group}"
         )
         lines.append(f"{rung.name}.m3u8")

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from media_jobs import edit_graph
+from media_jobs.edit_graph import Cutting
 from media_jobs.ffmpeg import Stream
 from media_jobs.probe import Facts
-from portal.ladder import Rung, frame_rate_for, size_for
+from portal.edits import EditList
+from portal.ladder import Rate, Rung, frame_rate_for, size_for
 
 HLG = "arib-std-b67"
 PQ = "smpte2084"
@@ -12,6 +15,7 @@ BT709 = {"range": "tv", "color_primaries": "bt709", "color_trc": "bt709", "color
 
 # A shape this near to the rung's own is the rung's own: only rounding to even sides lies between them.
 SAME_SHAPE = 0.02
+SAME_INSTANT = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Plan:
     rungs: tuple[Rung, ...]
     width: int
     height: int
-    rate: int
+    rate: Rate
     seconds: float
 
     def size(self, rung: Rung) -> tuple[int, int]:
@@ -34,30 +38,47 @@ class Plan:
         return -(-whole // (self.rate // rung.frame_rate(self.rate)))
 
 
-def plan(facts: Facts, rungs: tuple[Rung, ...]) -> Plan:
-    """The plan for a film with these facts: as long as the longer of its picture and its sound, in whole frames."""
+WHOLE = EditList()
+
+
+def plan(facts: Facts, rungs: tuple[Rung, ...], edits: EditList = WHOLE) -> Plan:
+    """The plan for a film with these facts: as long as what is kept of the longer of its picture and its sound."""
     rate = frame_rate_for(facts.fps)
-    seconds = max(1, round(facts.duration_seconds * rate)) / rate
+    seconds = Cutting(edits, facts.duration_seconds, rate).frames_left / rate
     return Plan(rungs, facts.width, facts.height, rate, round(seconds, 6))
 
 
-def top_picture(film: Stream, facts: Facts, made: Plan) -> Stream:
-    """The tallest rung's picture: constant rate from the film's first instant, upright, BT.709, 8 bit."""
+def top_picture(film: Stream, facts: Facts, made: Plan, edits: EditList = WHOLE) -> Stream:
+    """The tallest rung's picture: constant rate from the film's first instant, upright, BT.709, 8 bit, as cut."""
     # The rate comes first: it bounds everything behind it, whatever the time stamps say. A phone that is turned while
-    # a browser records starts this graph anew in mid-film: so nothing here counts from the graph's own beginning,
-    # but in the rare film whose picture begins or ends after its sound.
+    # a browser records starts this graph anew in mid-film: so nothing here counts from the graph's own beginning.
     half = 0.5 / made.rate
-    late = {"start_time": 0} if facts.picture_delay_seconds > half else {}
-    even = film[str(facts.video_index)].filter("fps", fps=made.rate, **late)
+    even = _in_film_time(film, facts, half).filter("fps", fps=made.rate)
     missing = facts.duration_seconds - facts.picture_delay_seconds - facts.picture_seconds
     if missing > half:
         # The sound goes on after the picture: nobody's last words are cut, the last picture stays.
         even = even.filter("tpad", stop_mode="clone", stop_duration=round(missing + 2 * half, 6))
-    even = even.filter("trim", end=round(made.seconds - half / 2, 6))
+    cutting = Cutting(edits, facts.duration_seconds, made.rate)
+    even = edit_graph.picture(even, cutting).filter("trim", end=round(made.seconds - half / 2, 6))
     # Nothing that travels with the frames may travel on: positions, owners' names, Dolby Vision records.
-    return _coloured(even.filter("sidedata", mode="delete"), facts, *made.size(made.rungs[0])).filter(
-        "setsar", sar=1
-    )
+    width, height = made.size(made.rungs[0])
+    shown = _coloured(even.filter("sidedata", mode="delete"), facts, width, height).filter("setsar", sar=1)
+    # Boxes are shares of what people see: upright, in the rung's own shape.
+    return edit_graph.blurred(shown, cutting, width, height)
+
+
+def _in_film_time(film: Stream, facts: Facts, half: float) -> Stream:
+    """The picture track, whole frames, on a clock that begins with the film; `half` a frame of ours in seconds."""
+    shown = film[str(facts.video_index)]
+    if facts.interlaced:
+        # Before the rate, while the fields still lie in the frames they were shot in. Whole frames pass untouched.
+        shown = shown.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+    lead, delay = facts.lead_seconds, facts.picture_delay_seconds
+    moved = f"round(PTS-{lead}/TB)" if abs(lead) > SAME_INSTANT else "PTS"
+    if delay > half:
+        # The first picture stands from the first sound on: known by its time, not by its place in the graph.
+        moved = f"if(lt(T-{lead},{round(delay + half, 6)}),0,{moved})"
+    return shown.filter("setpts", moved) if moved != "PTS" else shown
 
 
 def _coloured(film: Stream, facts: Facts, width: int, height: int) -> Stream:
@@ -99,8 +120,7 @@ def _sized(film: Stream, width: int, height: int, **options: object) -> Stream:
 def cascade(top: Stream, made: Plan, wanted: dict[str, int]) -> dict[str, list[Stream]]:
     """Every rung's picture by its name, each scaled from the one above, in as many copies as `wanted` says."""
     found: dict[str, list[Stream]] = {}
-    above = top
-    rate = made.rungs[0].frame_rate(made.rate)
+    above, rate = top, made.rate
     for place, rung in enumerate(made.rungs):
         if place:
             width, height = made.size(rung)

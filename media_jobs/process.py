@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from billiard import current_process
@@ -16,7 +17,8 @@ from celery import Celery, signals
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import Settings
-from media_jobs.ffmpeg import Tools, version
+from media_jobs.fitness import Fitness, check
+from media_jobs.sweeping import tidy
 from media_jobs.tasks import TASKS
 from media_jobs.workshop import Pace, Workshop
 from portal.database import db_now
@@ -27,6 +29,18 @@ from portal.runtime import build_runtime, make_celery
 
 log = logging.getLogger(__name__)
 
+# These start no film tool and wait for none: letters, and above all withdrawals.
+TOOLLESS = frozenset(
+    (
+        JobKind.PUBLISH,
+        JobKind.REPUBLISH,
+        JobKind.RETRACT,
+        JobKind.ERASE,
+        JobKind.TELL,
+        JobKind.SWEEP,
+    )
+)
+
 
 class Worker:
     """What the parent and its forked children know of each other."""
@@ -35,32 +49,53 @@ class Worker:
         self._settings = settings
         self._pace = pace
         self._node = "worker"
+        self._lanes: list[str] = []
         # One byte that parent and children share: no lock, so that a killed child cannot leave one taken.
         self._stop = mmap.mmap(-1, 1)
         self._shop: Workshop | None = None
         self._building = threading.Lock()
+        self._fitness: Fitness | None = None
+        self._looked_at = 0.0
+        self._looking = threading.Lock()
 
     @property
     def shop(self) -> Workshop:
         """The machines of this process, built on first use and never before the fork."""
+        tools = self.fitness().tools
         with self._building:
             if self._shop is None:
-                media = self._settings.media
                 self._shop = Workshop(
                     runtime=build_runtime(self._settings),
-                    tools=Tools.found(media.ffmpeg or None, media.ffprobe or None, media.threads),
+                    tools=tools,
                     pace=self._pace,
                     is_stopping=self.is_stopping,
                 )
+            elif self._shop.tools != tools:
+                self._shop = replace(self._shop, tools=tools)
             return self._shop
+
+    def fitness(self) -> Fitness:
+        """Whether this process may take films; looked into again when a tool has changed, or after a while in vain."""
+        with self._looking:
+            known, now = self._fitness, time.monotonic()
+            is_in_vain = known is not None and known.faults and now - self._looked_at > self._pace.seen
+            if known is not None and not known.is_stale and not is_in_vain:
+                return known
+            found = check(self._settings.media)
+            if known is None or found.faults != known.faults:
+                _tell(found)
+            self._fitness, self._looked_at = found, now
+            return found
 
     def is_stopping(self) -> bool:
         """Whether this worker is told to end: running work gives its lease back at once."""
         return self._stop[0] != 0
 
-    def name(self, sender: str, **_: Any) -> None:
-        """Remember the node's name, before the fork."""
+    def name(self, sender: str, options: dict[str, Any] | None = None, **_: Any) -> None:
+        """Remember the node's name and its lanes, before the fork."""
         self._node = sender
+        lanes = (options or {}).get("queues") or []
+        self._lanes = lanes.split(",") if isinstance(lanes, str) else [str(lane) for lane in lanes]
 
     def stop(self, *_: Any, **__: Any) -> None:
         """Tell every process of this worker to end its running work."""
@@ -75,14 +110,26 @@ class Worker:
 
     def _be_seen(self) -> None:
         name = f"{self._node}/{getattr(current_process(), 'index', 0) or 0}"
-        facts = {"ffmpeg": version(self.shop.tools), "process": os.getpid()}
         while True:
             try:
+                facts = {**self.fitness().facts, "process": os.getpid(), "lanes": self._lanes}
                 with self.shop.runtime.work() as session:
-                    session.merge(WorkerSeen(name=name, seen_at=db_now(session), facts=facts))
-            except (PortalError, SQLAlchemyError) as error:
+                    now = db_now(session)
+                    # How far this host's clock is ahead: beyond 15 minutes storages refuse what it signs.
+                    facts["clock_seconds"] = round(time.time() - now.timestamp(), 1)
+                    session.merge(WorkerSeen(name=name, seen_at=now, facts=facts))
+                # The clock's sweep reaches one worker; every host has a work folder of its own.
+                tidy(self.shop)
+            except (PortalError, SQLAlchemyError, OSError) as error:
                 log.warning("sign of life not written: %s", error)
             time.sleep(self._pace.seen)
+
+
+def _tell(found: Fitness) -> None:
+    for fault in found.faults:
+        log.error("no films are taken: %s", fault)
+    if not found.faults:
+        log.info("films are taken: %s", found.facts)
 
 
 def make_app(settings: Settings, pace: Pace | None = None) -> Celery:
@@ -108,9 +155,12 @@ def make_app(settings: Settings, pace: Pace | None = None) -> Celery:
 
 def _register(app: Celery, worker: Worker, kind: JobKind, task: Any) -> None:
     def run(subject: str) -> None:
-        task(worker.shop, subject)
+        # A film that nobody may open now stays as it is: not begun, not failed; the sweep rings again.
+        if kind in TOOLLESS or not worker.fitness().faults:
+            task(worker.shop, subject)
 
-    app.task(run, name=f"media_jobs.{kind}")
+    # Not shared: a second application in the same process has a worker of its own.
+    app.task(run, name=f"media_jobs.{kind}", shared=False)
 
 
 def _entry(how: str, seconds: float) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Iterable
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
-from portal import keys, processing
+from portal import crash, cuts, keys, publications
 from portal.errors import Code, Missing, Unavailable
+from portal.leases import Claim
 from portal.models import Clip, Film, Publication, Rendition, Upload
-from portal.processing import Claim
 from portal.storage import Bucket, Storage
 
 log = logging.getLogger(__name__)
@@ -18,9 +19,20 @@ log = logging.getLogger(__name__)
 
 def publish(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     """Copy every rendition under a fresh token, master playlist last, check each, then show the clip."""
+    _copy_out(shop, claim, heartbeat, publications.published)
+
+
+def republish(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
+    """The same for a clip that is shown already: the older copies stay until the new ones are whole, and an hour more."""
+    _copy_out(shop, claim, heartbeat, publications.republished)
+
+
+def _copy_out(
+    shop: Workshop, claim: Claim, heartbeat: Heartbeat, show: Callable[[Session, Claim, int], bool]
+) -> None:
     _clear_unfinished(shop, claim, heartbeat)
     with shop.runtime.work() as session:
-        begun = processing.publication_begun(session, claim)
+        begun = publications.begun(session, claim)
     if begun is None:
         return
     publication, renditions = begun
@@ -31,7 +43,7 @@ def publish(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
             _copy(shop.runtime.storage, rendition, publication.token)
             heartbeat.note(number / len(renditions), "publish")
         with shop.runtime.work() as session:
-            shown = processing.published(session, claim, publication.id)
+            shown = show(session, claim, publication.id)
     finally:
         if not shown:
             _take_back(shop, publication)
@@ -41,11 +53,11 @@ def publish(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
 def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     """Delete everything that was public when taking back was asked for, until a listing finds nothing."""
     with shop.runtime.read() as session:
-        publications = processing.publications_before(session, claim.clip_id, claim.asked_at)
-    for publication in publications:
+        shown = publications.before(session, claim.clip_id, claim.asked_at)
+    for publication in shown:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), heartbeat.check)
     with shop.runtime.work() as session:
-        processing.retracted(session, claim, [one.id for one in publications])
+        publications.retracted(session, claim, [one.id for one in shown])
 
 
 def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
@@ -57,6 +69,7 @@ def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> Non
         originals = set(session.scalars(select(Film.key).where(Film.clip_id == clip.id)))
         uploads = list(session.scalars(select(Upload).where(Upload.clip_id == clip.id)))
         made = list(session.scalars(select(Rendition.key).where(Rendition.clip_id == clip.id)))
+        made += [clip.still_key] if clip.still_key is not None else []
     for token in tokens:
         empty(storage, Bucket.PUBLIC, keys.public_prefix(token), heartbeat.check)
     for upload in uploads:
@@ -64,14 +77,16 @@ def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> Non
             storage.abort_multipart(upload.key, upload.storage_id)
     originals |= {upload.key for upload in uploads}
     heartbeat.check()
+    crash.point("erasure.delete")
     storage.delete(Bucket.ORIGINALS, [*originals, *made])
+    crash.point("erasure.delete.done")
     empty(storage, Bucket.ORIGINALS, keys.made_prefix(claim.clip_id), heartbeat.check)
     left = [key for key in originals if storage.size(Bucket.ORIGINALS, key) is not None]
     if left:
         raise Unavailable(Code.OURS_STORAGE, left=left)
     with shop.runtime.work() as session:
         ids = session.scalars(select(Publication.id).where(Publication.clip_id == claim.clip_id)).all()
-        processing.publications_gone(session, ids)
+        publications.gone(session, ids)
 
 
 def empty(storage: Storage, bucket: Bucket, prefix: str, check: Callable[[], None]) -> None:
@@ -81,12 +96,15 @@ def empty(storage: Storage, bucket: Bucket, prefix: str, check: Callable[[], Non
         if not found:
             return
         check()
+        crash.point("objects.delete")
         storage.delete(bucket, found)
+        crash.point("objects.delete.done")
     raise Unavailable(Code.OURS_STORAGE, left=prefix)
 
 
 def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
     public_key = keys.public(token, rendition.name)
+    crash.point("publication.copy")
     try:
         storage.copy_to_public(
             rendition.key,
@@ -96,6 +114,7 @@ def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
         )
     except Missing as error:
         raise Unavailable(Code.OURS_STORAGE, missing=rendition.key) from error
+    crash.point("publication.copy.done")
     size = storage.size(Bucket.PUBLIC, public_key)
     if size != rendition.size_bytes:
         raise Unavailable(Code.OURS_STORAGE, key=public_key, expected=rendition.size_bytes, found=size)
@@ -104,23 +123,45 @@ def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
 def _clear_unfinished(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     """An earlier attempt died in the middle: nothing it copied is ever shown, so nothing of it may stay."""
     with shop.runtime.read() as session:
-        unfinished = processing.unfinished_publications(session, claim.clip_id)
+        unfinished = publications.unfinished(session, claim.clip_id)
     _empty_all(shop, unfinished, heartbeat.check)
 
 
 def _take_back(shop: Workshop, publication: Publication) -> None:
     try:
+        with shop.runtime.work() as session:
+            # A commit whose answer was lost has happened all the same: what is shown stays.
+            if session.get_one(Publication, publication.id).complete_at is not None:
+                return
         _empty_all(shop, [publication], lambda: None)
     except Unavailable as error:
         # The row stays open: the next attempt or the retraction finds it and empties it.
         log.warning("copies left behind clip=%s token=%s: %s", publication.clip_id, publication.token, error)
 
 
-def _empty_all(shop: Workshop, publications: Iterable[Publication], check: Callable[[], None]) -> None:
-    gone = []
-    for publication in publications:
-        empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), check)
-        gone.append(publication.id)
-    if gone:
+def sweep_watched_out(shop: Workshop) -> None:
+    """Delete what was replaced an hour ago."""
+    with shop.runtime.read() as session:
+        due = publications.watched_out(session)
+    _empty_all(shop, due, lambda: None)
+
+
+def drop_cuts(shop: Workshop) -> None:
+    """Delete the private files of cuts that count no more."""
+    with shop.runtime.read() as session:
+        due = cuts.to_drop(session)
+    for cut, made in due:
+        shop.runtime.storage.delete(Bucket.ORIGINALS, made)
+        crash.point("cut.drop.done")
         with shop.runtime.work() as session:
-            processing.publications_gone(session, gone)
+            cuts.dropped(session, cut)
+
+
+def _empty_all(shop: Workshop, taken: Iterable[Publication], check: Callable[[], None]) -> None:
+    emptied = []
+    for publication in taken:
+        empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), check)
+        emptied.append(publication.id)
+    if emptied:
+        with shop.runtime.work() as session:
+            publications.gone(session, emptied)

@@ -6,9 +6,9 @@ Everything here may run twice at once, or not at all for a while, without harm.
 import logging
 from collections.abc import Callable
 
-from media_jobs import workspace
+from media_jobs import publishing, workspace
 from media_jobs.workshop import Workshop
-from portal import fsck, notices, processing, uploads, withdrawal
+from portal import fsck, leases, notices, uploads, withdrawal
 from portal.errors import PortalError
 from portal.jobs import JobKind
 from portal.lifecycle import enqueue
@@ -24,7 +24,9 @@ def quick(shop: Workshop) -> None:
         lambda: uploads.repair_completing(runtime.work, runtime.storage),
         lambda: uploads.expire_stale(runtime.work, runtime.storage),
         lambda: _erase_due(shop),
-        lambda: _tidy(shop),
+        lambda: publishing.sweep_watched_out(shop),
+        lambda: publishing.drop_cuts(shop),
+        lambda: tidy(shop),
     )
 
 
@@ -48,7 +50,7 @@ def _each(*steps: Callable[[], object]) -> None:
 
 def _ring(shop: Workshop) -> None:
     with shop.runtime.read() as session:
-        bells = processing.overdue(session) + notices.overdue_notices(session)
+        bells = leases.overdue(session) + notices.overdue_notices(session)
     for bell in bells:
         shop.runtime.wake(bell)
 
@@ -63,10 +65,11 @@ def _erase_due(shop: Workshop) -> None:
             enqueue(session, clip, JobKind.ERASE)
 
 
-def _tidy(shop: Workshop) -> None:
+def tidy(shop: Workshop) -> None:
+    """Remove from this host's work folder what dead attempts left there; every host must do its own."""
     folders = workspace.leftovers(shop.runtime.settings.media.scratch)
     if not folders:
         return
     with shop.runtime.read() as session:
-        living = processing.running_tokens(session)
+        living = leases.running_tokens(session)
     workspace.sweep(folders, living)

@@ -7,41 +7,20 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from media_jobs import film, probe, publishing, sweeping
-from media_jobs.ffmpeg import Cancelled, version
+from media_jobs import chunking, making, posting, previewing, publishing, signalling, speaking, sweeping
+from media_jobs.ffmpeg import Cancelled
 from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.workshop import Workshop
-from media_jobs.workspace import Workspace
-from portal import lifecycle, notices, processing, submission, withdrawal
-from portal.errors import Code, Missing, PortalError, Unacceptable, Unavailable
+from portal import crash, film_faults, leases, lifecycle, notices, processing, submission, withdrawal
+from portal.errors import Away, Code, Missing, PortalError, Unacceptable, Unavailable
 from portal.jobs import JobKind
+from portal.leases import Claim
 from portal.models import Clip, Notice
 from portal.notices import Told
-from portal.processing import Claim
 
 log = logging.getLogger(__name__)
 
 Work = Callable[[Workshop, Claim, Heartbeat], None]
-
-
-def transcode(shop: Workshop, job_id: str) -> None:
-    """Make everything a clip is played from, out of its newest original."""
-    _hold(shop, job_id, _make_film)
-
-
-def publish(shop: Workshop, job_id: str) -> None:
-    """Copy an approved clip's files to the public bucket and show it."""
-    _hold(shop, job_id, publishing.publish)
-
-
-def retract(shop: Workshop, job_id: str) -> None:
-    """Delete everything public of a clip, and look that it is gone."""
-    _hold(shop, job_id, publishing.retract)
-
-
-def erase(shop: Workshop, job_id: str) -> None:
-    """Delete every object of a clip, look that it is gone, then blank the person."""
-    _hold(shop, job_id, _erase)
 
 
 def tell(shop: Workshop, notice_id: str) -> None:
@@ -53,6 +32,7 @@ def tell(shop: Workshop, notice_id: str) -> None:
 
     def send() -> None:
         mail = _compose(shop, told)
+        crash.point("mail.send")
         shop.runtime.mailer.send(
             to=told.to,
             subject=mail.subject,
@@ -61,13 +41,18 @@ def tell(shop: Workshop, notice_id: str) -> None:
             message_id=told.message_id,
             lang=mail.lang,
         )
+        crash.point("mail.send.done")
 
     error = _attempt(send, f"notice={told.notice_id} kind={told.kind}")
     with shop.runtime.work() as session:
         if error is None:
-            notices.notice_sent(session, told)
+            overtaken = not notices.notice_sent(session, told) and notices.is_cancelled(session, told)
         else:
+            overtaken = False
             notices.notice_failed(session, told, _detail(error), pauses=shop.pace.notice_pauses)
+    if overtaken:
+        # Forgotten while we wrote: what lies in our own folder goes with the rest.
+        shop.runtime.mailer.forget([told.message_id])
 
 
 def sweep(shop: Workshop, how: str) -> None:
@@ -77,16 +62,6 @@ def sweep(shop: Workshop, how: str) -> None:
         sweeping.thorough(shop)
 
 
-TASKS: Final[dict[JobKind, Callable[[Workshop, str], None]]] = {
-    JobKind.TRANSCODE: transcode,
-    JobKind.PUBLISH: publish,
-    JobKind.RETRACT: retract,
-    JobKind.ERASE: erase,
-    JobKind.TELL: tell,
-    JobKind.SWEEP: sweep,
-}
-
-
 # The frame of every job ----------------------------------------------------------------------------------
 
 
@@ -94,7 +69,7 @@ def _hold(shop: Workshop, job_id: str, work: Work) -> None:
     if shop.is_stopping():
         return
     with shop.runtime.work() as session:
-        claim = processing.claim(session, job_id, lease_seconds=shop.pace.lease)
+        claim = leases.claim(session, job_id, lease_seconds=shop.pace.lease)
     if claim is None:
         return
     subject = f"clip={claim.clip_id} job={job_id} kind={claim.kind} attempt={claim.attempt}"
@@ -129,16 +104,19 @@ def _interrupted(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         log.warning("lease lost clip=%s job=%s attempt=%d", claim.clip_id, claim.job_id, claim.attempt)
         return
     with shop.runtime.work() as session:
-        processing.release(session, claim)
+        leases.release(session, claim)
 
 
 def _failed(shop: Workshop, claim: Claim, error: PortalError) -> None:
     with shop.runtime.work() as session:
         if isinstance(error, Unacceptable) and claim.kind is JobKind.TRANSCODE:
-            processing.film_refused(session, claim, error.code, _detail(error))
+            processing.film_refused(session, claim, error.code, _detail(error), film_faults.kept(error.facts))
             return
         code = error.code if error.code.is_ours else Code.OURS_UNKNOWN
-        processing.job_failed(session, claim, code, _detail(error), pauses=shop.pace.retry_pauses)
+        is_outage = isinstance(error, Away) or code is Code.OURS_DISK
+        leases.job_failed(
+            session, claim, code, _detail(error), pauses=shop.pace.retry_pauses, is_outage=is_outage
+        )
 
 
 def _detail(error: PortalError) -> str:
@@ -149,64 +127,12 @@ def _detail(error: PortalError) -> str:
 # The work ------------------------------------------------------------------------------------------------
 
 
-def _make_film(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
-    with shop.runtime.read() as session:
-        key = processing.film_of(session, claim).key
-        language = session.get_one(Clip, claim.clip_id).speech_lang or None
-    limits = probe.Limits(max_seconds=float(shop.runtime.settings.uploads.max_seconds))
-    with Workspace(shop.runtime.storage, shop.runtime.settings.media.scratch, claim) as space:
-        heartbeat.note(0.0, "fetch")
-        sha256 = space.fetch(key)
-        heartbeat.check()
-        heartbeat.note(0.02, "check")
-        facts = probe.inspect(shop.tools, space.original, limits)
-        with shop.runtime.work() as session:
-            kept = processing.film_checked(
-                session, claim, facts.as_json(), sha256, ffmpeg_version=version(shop.tools)
-            )
-        if not kept:
-            return
-        made = film.make(
-            shop.tools,
-            space.original,
-            space.folder,
-            facts,
-            lambda percent: heartbeat.note(0.03 + 0.92 * percent / 100, "make"),
-            heartbeat.must_stop,
-            language,
-        )
-        heartbeat.note(0.95, "store")
-        _store(shop, claim, heartbeat, space, made)
-
-
-def _store(shop: Workshop, claim: Claim, heartbeat: Heartbeat, space: Workspace, made: film.Made) -> None:
-    stored: list[processing.Stored] = []
-    kept = False
-    try:
-        for file in space.store(made.files):
-            heartbeat.check()
-            stored.append(file)
-            heartbeat.note(0.95 + 0.05 * len(stored) / len(made.files), "store")
-        with shop.runtime.work() as session:
-            kept = processing.film_ready(
-                session,
-                claim,
-                stored,
-                seconds=made.seconds,
-                width=made.width,
-                height=made.height,
-                loudness=made.loudness,
-            )
-    finally:
-        if not kept:
-            space.take_back()
-
-
 def _erase(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     publishing.delete_everything(shop, claim, heartbeat)
     with shop.runtime.read() as session:
         letters = notices.message_ids(session, claim.clip_id)
     shop.runtime.mailer.forget(letters)
+    crash.point("erasure.letters.done")
     with shop.runtime.work() as session:
         if processing.erasure_done(session, claim):
             withdrawal.erased(session, session.get_one(Clip, claim.clip_id), by=lifecycle.WORKER)
@@ -222,3 +148,29 @@ def _compose(shop: Workshop, told: Told) -> notices.Mail:
             raise Missing(Code.MISSING, notice=told.notice_id)
         link = notices.status_address(site, clip.lang, submission.new_link(session, clip))
         return notices.compose(session, notice, site=site, link=link)
+
+
+_WORK: Final[dict[JobKind, Work]] = {
+    JobKind.TRANSCODE: making.transcode,
+    JobKind.CHUNK: chunking.chunk,
+    JobKind.PREVIEW: previewing.preview,
+    JobKind.REMAKE: making.remake,
+    JobKind.POSTER: posting.poster,
+    JobKind.SIGNALS: signalling.look,
+    JobKind.CAPTIONS: speaking.captions,
+    JobKind.PUBLISH: publishing.publish,
+    JobKind.REPUBLISH: publishing.republish,
+    JobKind.RETRACT: publishing.retract,
+    JobKind.ERASE: _erase,
+}
+
+
+def _held(work: Work) -> Callable[[Workshop, str], None]:
+    return lambda shop, job_id: _hold(shop, job_id, work)
+
+
+TASKS: Final[dict[JobKind, Callable[[Workshop, str], None]]] = {
+    **{kind: _held(work) for kind, work in _WORK.items()},
+    JobKind.TELL: tell,
+    JobKind.SWEEP: sweep,
+}

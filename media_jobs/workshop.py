@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from media_jobs.ffmpeg import Tools
-from portal import notices, processing
+from portal import leases, notices
 from portal.runtime import Runtime
 
 
@@ -17,11 +17,11 @@ def never() -> bool:
 class Pace:
     """How long things last, in seconds; measured figures: docs, "the database owns the job"."""
 
-    lease: float = processing.LEASE_SECONDS
-    heartbeat: float = processing.HEARTBEAT_SECONDS
+    lease: float = leases.LEASE_SECONDS
+    heartbeat: float = leases.HEARTBEAT_SECONDS
     # Progress is written at least this often while it moves.
     progress: float = 2.0
-    retry_pauses: tuple[float, ...] = processing.RETRY_PAUSES
+    retry_pauses: tuple[float, ...] = leases.RETRY_PAUSES
     notice_lease: float = notices.LEASE_SECONDS
     notice_pauses: tuple[float, ...] = notices.RETRY_PAUSES
     sweep: float = 10.0

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from media_jobs.film import MadeFile
-from portal import keys
-from portal.errors import Code, Unavailable
-from portal.processing import Claim, Stored
+from portal import crash, keys
+from portal.cuts import Stored
+from portal.errors import Away, Code, Unavailable
+from portal.leases import Claim
 from portal.storage import Bucket, Storage
 
 
@@ -28,6 +29,7 @@ class Workspace:
     def __enter__(self) -> Self:
         with _room():
             self.folder.mkdir(parents=True)
+        crash.point("scratch.made")
         return self
 
     def __exit__(
@@ -38,13 +40,24 @@ class Workspace:
     def fetch(self, key: str) -> str:
         """Copy the original in; its SHA-256 in hex. Raises Missing, Unavailable(OURS_STORAGE or OURS_DISK)."""
         with _room():
-            return self._storage.fetch(Bucket.ORIGINALS, key, self.original)
+            sha256 = self._storage.fetch(Bucket.ORIGINALS, key, self.original)
+        crash.point("original.fetched")
+        return sha256
+
+    def fetch_beside(self, key: str, name: str) -> Path:
+        """Copy another object in, beside the original; where it lies. Raises as `fetch` does."""
+        path = self._root / name
+        with _room():
+            self._storage.fetch(Bucket.ORIGINALS, key, path)
+        return path
 
     def store(self, files: Iterable[MadeFile]) -> Iterator[Stored]:
         """Put made files into the originals bucket under the attempt's token, one by one, each size checked there."""
         for file in files:
             key = keys.made(self._claim.clip_id, self._claim.token, file.name)
+            crash.point("rendition.put")
             self._storage.put(Bucket.ORIGINALS, key, file.path, content_type=file.content_type)
+            crash.point("rendition.put.done")
             size = self._storage.size(Bucket.ORIGINALS, key)
             if size != file.size_bytes:
                 raise Unavailable(
@@ -75,8 +88,9 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        code = Code.OURS_DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else Code.OURS_UNKNOWN
-        raise Unavailable(code, detail=str(error)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+            raise Away(Code.OURS_DISK, detail=str(error)) from error
+        raise Unavailable(Code.OURS_UNKNOWN, detail=str(error)) from error
 
 
 def leftovers(scratch: Path) -> list[Path]:

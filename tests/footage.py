@@ -3,8 +3,11 @@
 Also reads films back: what is in a frame, when it flashes, when it beeps.
 """
 
+import re
+import struct
 import subprocess
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from media_jobs.ffmpeg import Tools
@@ -215,3 +218,95 @@ def samples(path: Path) -> memoryview:
     """The sound as one channel of 16 bit samples at 48 kHz, from the film's first instant."""
     mono = ("-map", "0:a:0", "-af", "aresample=48000:first_pts=0", "-ac", 1, "-f", "s16le", "-")
     return memoryview(ffmpeg("-i", path, *mono)).cast("h")
+
+
+# What is made, looked at ----------------------------------------------------------------------------------
+
+
+def frames(path: Path, size: tuple[int, int], *words: object, seconds: float = 60.0) -> list[bytes]:
+    """Every frame as packed RGB of this size, which is also how it is cut down; made by area, in BT.709."""
+    width, height = size
+    look = (
+        f"scale=in_color_matrix=bt709:in_range=tv:out_range=pc,format=gbrp,scale={width}:{height}:flags=area"
+    )
+    pixels = ffmpeg(
+        *("-i", path, "-map", "0:v:0", "-t", seconds, "-vf", f"{look},format=rgb24", *words),
+        *("-fps_mode", "passthrough", "-f", "rawvideo", "-"),
+    )
+    length = width * height * 3
+    return [pixels[at : at + length] for at in range(0, len(pixels), length)]
+
+
+def pitch(path: Path, begin: float, end: float) -> float:
+    """The tone between two instants in Hz, counted by its crossings; 0 where nothing can be heard."""
+    heard = list(samples(path)[round(begin * 48000) : round(end * 48000)])
+    if not heard or max(abs(value) for value in heard) < 300:
+        return 0.0
+    crossings = sum(1 for before, after in pairwise(heard) if before < 0 <= after)
+    return crossings / (end - begin)
+
+
+def loudness(path: Path) -> tuple[float, float]:
+    """Integrated loudness in LUFS and true peak in dB of what a listener hears (EBU R 128)."""
+    words = ("-v", "info", "-i", str(path), "-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet")
+    command = [str(tools().ffmpeg), "-nostdin", "-hide_banner", "-nostats", *words, "-f", "null", "-"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    loud = float(re.findall(r"I:\s+(\S+) LUFS", said)[-1])
+    return loud, float(re.findall(r"Peak:\s+(\S+) dBFS", said)[-1].replace("inf", "300"))
+
+
+# Films by what is in them ---------------------------------------------------------------------------------
+
+TWO_COLOURS = "color=0x20a060:size={size}:rate={rate},drawbox=color=0xc06030:t=fill:enable='gte(t,{change})'"
+TONE = "sine=frequency=440:sample_rate={rate}"
+
+
+def coded(
+    path: Path,
+    picture: tuple[object, ...] = QUICK,
+    sound: tuple[object, ...] = (),
+    *,
+    size: str = "160x90",
+    seconds: float = 0.6,
+) -> Path:
+    """Green, and from the middle on orange, coded as told; under it a 440 Hz tone when a sound coder is named."""
+    shown = TWO_COLOURS.format(size=size, rate=30, change=seconds / 2 - 0.01)
+    tone = ("-f", "lavfi", "-i", TONE.format(rate=48000)) if sound else ()
+    return _made(path, "-f", "lavfi", "-i", shown, *tone, "-t", seconds, *picture, *sound)
+
+
+def matrix(path: Path, cells: tuple[int, int, int, int]) -> Path:
+    """This MP4 with another display matrix (a, b, c, d of ISO/IEC 14496-12, 6.2.2), written into its header."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
+    a, b, c, d = (cell << 16 for cell in cells)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    turned = path.with_stem(f"{path.stem}{a >> 16}{b >> 16}{c >> 16}{d >> 16}")
+    turned.write_bytes(data)
+    return turned
+
+
+def with_box(path: Path, box: bytes, *parents: bytes, name: str) -> Path:
+    """This MP4, index at its end, with one box more at the end of the last of these parents."""
+    data = bytearray(path.read_bytes())
+    places, at = [], 0
+    for parent in parents:
+        at = data.index(parent, at)
+        places.append(at - 4)
+        at += 4
+    end = places[-1] + int.from_bytes(data[places[-1] : places[-1] + 4], "big")
+    for place in places:
+        size = int.from_bytes(data[place : place + 4], "big") + len(box)
+        data[place : place + 4] = size.to_bytes(4, "big")
+    data[end:end] = box
+    changed = path.with_name(name)
+    changed.write_bytes(data)
+    return changed
+
+
+def first_part(path: Path, share: float) -> Path:
+    """The beginning of this file, as a copy that broke off leaves it."""
+    data = path.read_bytes()
+    cut = path.with_stem(f"{path.stem}-cut")
+    cut.write_bytes(data[: round(len(data) * share)])
+    return cut

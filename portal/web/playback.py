@@ -5,12 +5,15 @@ Knows no page; never decides who may look.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import url_for
 
 from portal.cards import Presentation, PublicClip, shape_of
-from portal.i18n import own_name
-from portal.models import Clip, Rendition
+from portal.errors import Code, Missing
+from portal.i18n import current_language, own_name
+from portal.i18n import gettext as _
+from portal.models import Clip, Film, Rendition
 from portal.storage import Storage
 from portal.web.db import runtime
 
@@ -51,6 +54,10 @@ class Playback:
     tracks: tuple[Track, ...] = ()
     hls: str | None = None
     storyboard: str | None = None
+    # The first picture of a film whose ladder is not made yet.
+    is_first: bool = False
+    # Where to begin, in seconds.
+    at: float = 0.0
 
     @property
     def shape(self) -> str:
@@ -66,11 +73,35 @@ def presentation(lang: str, *, is_absolute: bool = False) -> Presentation:
         path = url_for("gallery.clip", lang=lang, clip_id=clip_id, slug=slug)
         return f"{machines.settings.site.url}{path}" if is_absolute else path
 
-    return Presentation(machines.storage.public_url, clip_url, lang, machines.settings.site.default_language)
+    def caption_url(clip_id: str, tr: str) -> str:
+        path = url_for("captions.published", lang=lang, clip_id=clip_id, tr=tr, form="vtt")
+        return f"{machines.settings.site.url}{path}" if is_absolute else path
+
+    return Presentation(
+        machines.storage.public_url, clip_url, lang, machines.settings.site.default_language, caption_url
+    )
 
 
-def public_playback(clip: PublicClip) -> Playback:
-    """The player of a published clip; HLS only where it helps, from a minute on."""
+def tracks_of(told: Iterable[tuple[str, str, bool]], speech_lang: str) -> tuple[Track, ...]:
+    """Caption tracks from (language, address, whether a person has checked them): the reader's language first.
+
+    One is on by default for readers whose language is not the one that is spoken.
+    """
+    reader = current_language()
+    order = sorted(told, key=lambda one: (one[0] != reader, one[0] != speech_lang, one[0]))
+    return tuple(
+        Track(url, lang, caption_label(lang, is_checked=is_checked), place == 0 and speech_lang != reader)
+        for place, (lang, url, is_checked) in enumerate(order)
+    )
+
+
+def caption_label(lang: str, *, is_checked: bool) -> str:
+    """A language in its own name, and whether only a machine has seen to it."""
+    return own_name(lang) if is_checked else _("%(language)s (automatique)", language=own_name(lang))
+
+
+def public_playback(clip: PublicClip, *, at: float = 0.0) -> Playback:
+    """The player of a published clip, beginning at a second of it; HLS only where it helps, from a minute on."""
     posters = clip.posters or {}
     pictures = posters.get("webp") or posters.get("avif") or []
     return Playback(
@@ -82,17 +113,12 @@ def public_playback(clip: PublicClip) -> Playback:
         sources=tuple(
             Source(file.url, file.height, file.bytes, _label(file.width, file.height)) for file in clip.mp4
         ),
-        tracks=tuple(
-            Track(
-                caption["url"],
-                caption["lang"],
-                own_name(caption["lang"]),
-                caption["lang"] == clip.speech_lang,
-            )
-            for caption in clip.captions
+        tracks=tracks_of(
+            [(one["lang"], one["url"], one["checked"]) for one in clip.captions], clip.speech_lang
         ),
         hls=clip.hls_url if clip.seconds > HLS_FROM_SECONDS else None,
         storyboard=clip.storyboard_url,
+        at=at,
     )
 
 
@@ -130,6 +156,56 @@ def preview_of(
         ),
         storyboard=signed(tiles),
     )
+
+
+def first_playable(storage: Storage, film: Film | None, playlist: str, clip: Clip) -> Playback | None:
+    """The player of a film whose ladder is still being made; None before its first piece is stored.
+
+    `playlist` is the address under which `preview_playlist` answers.
+    """
+    if film is None or film.erased_at is not None or not film.preview.get("files"):
+        return None
+    told = film.preview
+    width, height = int(told.get("width") or 16), int(told.get("height") or 9)
+    sources: tuple[Source, ...] = ()
+    if told["kind"] == "mp4":
+        file = told["files"][0]
+        url = storage.sign_get(file["key"], ttl=PREVIEW_SECONDS, content_type="video/mp4")
+        sources = (Source(url, height, int(file.get("bytes") or 0), _label(width, height)),)
+    return Playback(
+        title=clip.title,
+        seconds=float(told.get("seconds") or 0.0),
+        width=width,
+        height=height,
+        poster=None,
+        sources=sources,
+        hls=None if sources else playlist,
+        is_first=True,
+    )
+
+
+def preview_playlist(storage: Storage, film: Film | None) -> str:
+    """The playlist of a preview as far as it is stored, every address signed; raises Missing when there is none.
+
+    It grows while the film is made: a player asks for it again and again until it says that it is whole.
+    """
+    told = film.preview if film is not None and film.erased_at is None else {}
+    if told.get("kind") != "hls" or not told.get("files"):
+        raise Missing(Code.MISSING)
+    pieces = [file for file in told["files"] if "seconds" in file]
+    first = next(file for file in told["files"] if "seconds" not in file)
+
+    def signed(file: dict[str, Any]) -> str:
+        return storage.sign_get(file["key"], ttl=PREVIEW_SECONDS, content_type="video/mp4")
+
+    longest = max([2, *(round(file["seconds"]) for file in pieces)])
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{longest}", "#EXT-X-MEDIA-SEQUENCE:0"]
+    # From the start, although more is to come: players begin near the end of what still grows.
+    lines += ["#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-START:TIME-OFFSET=0"]
+    lines.append(f'#EXT-X-MAP:URI="{signed(first)}"')
+    for file in pieces:
+        lines += [f"#EXTINF:{file['seconds']:.6f},", signed(file)]
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if told.get("complete") else []), ""])
 
 
 def _label(width: int, height: int) -> str:

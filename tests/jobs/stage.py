@@ -15,7 +15,7 @@ from media_jobs.workshop import Pace, Workshop
 from portal import keys
 from portal.database import db_now
 from portal.lifecycle import enqueue
-from portal.models import Clip, Film, Job, State
+from portal.models import Clip, Film, Job, JobState, State
 from portal.storage import Bucket
 from tests import footage
 
@@ -52,7 +52,8 @@ def ask(runtime, clip, kind):
 
 def open_job(runtime, clip, kind):
     with runtime.read() as session:
-        return session.scalars(select(Job.id).where(Job.clip_id == clip.id, Job.kind == kind)).one()
+        is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
+        return session.scalars(select(Job.id).where(Job.clip_id == clip.id, Job.kind == kind, is_open)).one()
 
 
 def row(runtime, table, key):
@@ -72,20 +73,21 @@ def until(holds, *, seconds=60.0):
 class WorkerProcess:
     """A real Celery worker with its clock, in a process group of its own."""
 
-    def __init__(self, runtime, folder):
+    def __init__(self, runtime, folder, *, data_dir=None, node=None):
         self.log = (folder / f"worker-{secrets.token_hex(4)}.log").open("wb")
         settings = runtime.settings
         env = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": settings.database_url,
             "BROKER_URL": settings.broker_url,
-            "DATA_DIR": str(settings.site.data_dir),
+            "DATA_DIR": str(data_dir or settings.site.data_dir),
             "SITE_URL": settings.site.url,
             "SECRET_KEY": settings.site.secret_key,
             "S3_ENDPOINT_URL": settings.storage.endpoint_url,
             "S3_PUBLIC_URL": settings.storage.public_url,
             "S3_ACCESS_KEY_ID": settings.storage.access_key_id,
             "S3_SECRET_ACCESS_KEY": settings.storage.secret_access_key,
+            "TRANSCODE_PARALLEL_FROM": str(settings.media.parallel_from),
         }
         words = [
             "celery",
@@ -95,10 +97,11 @@ class WorkerProcess:
             "-c",
             "1",
             "-Q",
-            "light,heavy",
+            "light,short,heavy,slow",
             "-B",
         ]
         words += ["-s", str(folder / f"clock-{secrets.token_hex(4)}"), "--without-gossip", "--without-mingle"]
+        words += ["-n", node] if node else []
         self.process = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=ROOT,
@@ -127,14 +130,15 @@ class WorkerProcess:
 
 
 def tools_at_work(folder):
-    """Processes of film tools that work on files under this folder."""
+    """Processes of film tools whose room lies under this folder."""
     found = []
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
             try:
                 words = (path / "cmdline").read_bytes().decode(errors="replace")
+                room = (path / "cwd").readlink()
             except OSError:
                 continue
-            if str(folder) in words and "ff" in words.split("\0")[0]:
+            if room.is_relative_to(folder.resolve()) and "ff" in words.split("\0")[0]:
                 found.append(int(path.name))
     return found

@@ -26,7 +26,7 @@ def ringing(runtime, broker_url):
 @pytest.fixture
 def long_film(make, ringing, tmp_path):
     """A clip whose film takes some seconds to be made."""
-    return stage.arrived(make, ringing, footage.small(tmp_path, size="1280x720", seconds=6.0))
+    return stage.arrived(make, ringing, footage.small(tmp_path, size="1280x720", seconds=3.0))
 
 
 def in_mid_work(runtime, job_id):

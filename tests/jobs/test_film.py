@@ -17,7 +17,12 @@ from tests import footage
 def made_of(path, folder, **options):
     folder.mkdir()
     facts = inspect(footage.tools(), path, Limits())
-    call = {"on_progress": lambda _: None, "cancelled": lambda: False, **options}
+    call = {
+        "order": film.Order(),
+        "on_progress": lambda _: None,
+        "cancelled": lambda: False,
+        **options,
+    }
     return film.make(footage.tools(), path, folder, facts, **call)
 
 
@@ -35,7 +40,7 @@ def ordinary(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ordinary")
     told = []
     original = footage.small(folder, size="854x480", seconds=4.5)
-    made = made_of(original, folder / "out", on_progress=told.append, language="fr")
+    made = made_of(original, folder / "out", order=film.Order(language="fr"), on_progress=told.append)
     return made, folder / "out", told
 
 
@@ -53,7 +58,8 @@ def test_everything_a_clip_needs_is_made_and_nothing_else_is_left(ordinary):
             "480.mp4",
         ),
         *(f"poster-{width}.{kind}" for width in (360, 640, 960) for kind in ("avif", "webp")),
-        *("card.jpg", "storyboard.webp", "storyboard.vtt"),
+        *("card.jpg", "storyboard.webp", "storyboard.vtt", "hover.mp4"),
+        *(f"proposal-{number}.webp" for number in range(1, 6)),
     }
     assert {file.name for file in made.files} == expected
     assert {path.name for path in folder.iterdir()} == expected
@@ -253,7 +259,9 @@ def test_a_film_that_comes_out_short_is_refused(tmp_path):
     shorter = footage.small(tmp_path, seconds=1, name="shorter.mp4")
     (tmp_path / "out").mkdir()
     with pytest.raises(Unacceptable) as caught:
-        film.make(footage.tools(), shorter, tmp_path / "out", facts, lambda _: None, lambda: False)
+        film.make(
+            footage.tools(), shorter, tmp_path / "out", facts, film.Order(), lambda _: None, lambda: False
+        )
     assert caught.value.code is Code.BROKEN_FILM
 
 

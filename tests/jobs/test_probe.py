@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from media_jobs.probe import Facts, Limits, container_of, inspect
+from media_jobs.outline import Limits
+from media_jobs.probe import Facts, inspect
 from portal.errors import Code, Unacceptable
-from tests import footage
+from portal.reasons import sentence
+from tests import chain, footage
 
 
 def facts_of(path, **limits):
@@ -80,41 +82,85 @@ def test_a_picture_that_is_too_large_is_refused_with_its_size(tmp_path):
     assert (caught.facts["width"], caught.facts["height"]) == (320, 180)
 
 
-def test_a_film_that_arrived_in_half_is_refused(tmp_path):
-    assert refusal(footage.cut_off(tmp_path)).code is Code.BROKEN_FILM
+# Cut off --------------------------------------------------------------------------------------------------
+
+HALF = 0.55
+
+
+def shortened(folder, kind):
+    """Four seconds of film, of which a little more than half arrived."""
+    words = {
+        "mp4": ("whole.mp4", (*footage.QUICK, *footage.SOUND, "-movflags", "+faststart")),
+        "mov": ("whole.mov", (*footage.QUICK, "-bf", 2, "-c:a", "pcm_s16le", "-movflags", "+faststart")),
+        "fragments": (
+            "fragments.mp4",
+            (*footage.QUICK, *footage.SOUND, "-movflags", "+frag_keyframe+delay_moov"),
+        ),
+        "webm": (
+            "whole.webm",
+            ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", 8, "-c:a", "libopus"),
+        ),
+        "mkv": ("whole.mkv", (*footage.QUICK, *footage.SOUND)),
+    }
+    name, coder = words[kind]
+    shown = ("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30")
+    footage.ffmpeg(*shown, "-f", "lavfi", "-i", "sine", "-t", 4, *coder, folder / name)
+    return footage.first_part(folder / name, HALF)
+
+
+CUT = ["mp4", "mov", "fragments", "webm", "mkv"]
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_a_film_whose_end_is_missing_says_how_much_of_it_arrived(tmp_path, kind):
+    caught = refusal(shortened(tmp_path, kind))
+    assert caught.code is Code.CUT_OFF
+    assert 1 < caught.facts["seconds"] < 3
+    # A film in fragments only promises to the end of the one that it broke off in.
+    assert caught.facts["promised"] == pytest.approx(3.0 if kind == "fragments" else 4.0, abs=0.2)
+    assert "s" in sentence(caught.code, **caught.facts)
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_the_beginning_is_made_when_its_owner_wants_it(tmp_path, kind):
+    result, made = chain.whole(shortened(tmp_path, kind), tmp_path / "out", keeps_beginning=True)
+    assert result.facts.promised_seconds > result.facts.duration_seconds
+    assert made.seconds == pytest.approx(result.facts.duration_seconds, abs=0.034)
+    assert len(footage.brightness(result.path)) == round(made.seconds * 30)
+    assert footage.pitch(result.path, 0.2, 1.0) == pytest.approx(440, rel=0.03)
+
+
+def test_a_film_that_promises_to_be_too_long_is_so_though_its_end_is_missing(tmp_path):
+    path = shortened(tmp_path, "mp4")
+    for keeps in (False, True):
+        assert refusal(path, max_seconds=2.8, keeps_beginning=keeps).code is Code.TOO_LONG
+
+
+def test_a_recording_that_promised_nothing_is_as_long_as_it_is(tmp_path):
+    facts = facts_of(footage.first_part(footage.recorder(tmp_path, seconds=2), HALF))
+    assert facts.promised_seconds is None
+    assert 0.5 < facts.duration_seconds < 1.8
+
+
+def test_a_whole_film_promises_no_more_than_it_is(tmp_path):
+    assert facts_of(footage.small(tmp_path)).promised_seconds is None
+
+
+def test_facts_that_an_earlier_version_stored_are_read_and_later_words_left_out(tmp_path):
+    facts = facts_of(footage.small(tmp_path))
+    later = ("mirrored", "interlaced", "lead_seconds", "promised_seconds", "captions")
+    stored = {name: value for name, value in facts.as_json().items() if name not in later}
+    assert Facts.from_json({**stored, "a word of tomorrow": 1}) == facts
+
+
+# No film --------------------------------------------------------------------------------------------------
 
 
 def test_sound_without_a_picture_is_refused(tmp_path):
     assert refusal(footage.sound_only(tmp_path)).code is Code.NO_PICTURE
 
 
-def test_the_beginning_of_a_film_alone_is_broken(tmp_path):
+def test_the_beginning_of_a_film_alone_is_an_unfinished_recording(tmp_path):
     path = tmp_path / "start.mp4"
     path.write_bytes(footage.small(tmp_path).read_bytes()[:500])
-    assert refusal(path).code is Code.BROKEN_FILM
-
-
-@pytest.mark.parametrize(
-    ("first_bytes", "kind"),
-    [
-        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", "playlist"),
-        (b"ffconcat version 1.0\nfile neighbour.mp4\n", "playlist"),
-        (b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", "playlist"),
-        (b"\n<?xml version='1.0'?><MPD/>", "text"),
-        (b"textfree but no box", "text"),
-        (b"\xff\xd8\xff\xe0JFIF", "picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "picture"),
-        (b"\0\0\0\x18ftypM4A \0\0\0\0", "sound"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "sound"),
-        (b"PK\3\4\x14\0", "archive"),
-        (b"%PDF-1.7", "document"),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01 something else", "unknown"),
-        (b"", "empty"),
-    ],
-)
-def test_what_is_no_film_is_refused_before_any_tool_runs(tmp_path, first_bytes, kind):
-    path = tmp_path / "film.mp4"
-    path.write_bytes(first_bytes)
-    with pytest.raises(Unacceptable) as caught:
-        container_of(path)
-    assert (caught.value.code, caught.value.facts["kind"]) == (Code.NOT_A_VIDEO, kind)
+    assert refusal(path).code is Code.UNFINISHED

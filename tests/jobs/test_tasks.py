@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from media_jobs import tasks
 from media_jobs.heartbeat import Heartbeat
-from portal import keys, notices, processing
+from media_jobs.tasks import TASKS
+from portal import keys, leases, notices, publications
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, move
 from portal.mailer import Mailer
@@ -37,13 +38,12 @@ def public_keys(runtime, clip):
 
 def test_every_kind_of_job_has_its_task():
     assert set(tasks.TASKS) == set(JobKind)
-    assert [task.__name__ for task in tasks.TASKS.values()] == [kind.value for kind in tasks.TASKS]
 
 
 def test_a_film_is_made_once_and_lies_in_the_private_bucket(make, runtime, shop, tmp_path):
     clip = stage.arrived(make, runtime, footage.small(tmp_path))
     job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
-    twice(tasks.transcode, shop, job_id)
+    twice(TASKS[JobKind.TRANSCODE], shop, job_id)
     assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
     assert (stage.row(runtime, Job, job_id).state, stage.row(runtime, Job, job_id).attempt) == (
         JobState.DONE,
@@ -63,7 +63,7 @@ def test_what_is_no_film_fails_at_once_and_leaves_nothing(make, runtime, shop, t
     path = tmp_path / "letter.mp4"
     path.write_text("This is a letter." * 100)
     clip = stage.arrived(make, runtime, path)
-    twice(tasks.transcode, shop, stage.ask(runtime, clip, JobKind.TRANSCODE))
+    twice(TASKS[JobKind.TRANSCODE], shop, stage.ask(runtime, clip, JobKind.TRANSCODE))
     after = stage.row(runtime, Clip, clip.id)
     assert (after.state, after.fail_code) == (State.FAILED, "not_a_video")
     assert not list(runtime.settings.media.scratch.iterdir())
@@ -79,7 +79,7 @@ def test_an_original_that_is_gone_is_tried_three_times_then_failed_with_a_reason
         runtime.storage.delete(Bucket.ORIGINALS, session.scalars(select(Film.key)).all())
     job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
     for _ in range(4):
-        tasks.transcode(shop, job_id)
+        TASKS[JobKind.TRANSCODE](shop, job_id)
     assert stage.row(runtime, Job, job_id).attempt == 3
     assert stage.row(runtime, Clip, clip.id).fail_code.startswith("ours_")
 
@@ -87,7 +87,7 @@ def test_an_original_that_is_gone_is_tried_three_times_then_failed_with_a_reason
 def test_a_clip_withdrawn_in_mid_work_ends_the_work_and_leaves_nothing(make, runtime, shop, tmp_path):
     clip = stage.arrived(make, runtime, footage.small(tmp_path, size="1280x720", seconds=8.0))
     job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
-    thread = threading.Thread(target=tasks.transcode, args=(shop, job_id))
+    thread = threading.Thread(target=TASKS[JobKind.TRANSCODE], args=(shop, job_id))
     thread.start()
     stage.until(lambda: stage.row(runtime, Job, job_id).step == "make")
     with runtime.work() as session:
@@ -100,7 +100,7 @@ def test_a_clip_withdrawn_in_mid_work_ends_the_work_and_leaves_nothing(make, run
 
 def test_an_approved_clip_is_shown_under_one_token_with_all_its_files(make, runtime, shop):
     clip = make.clip(State.APPROVED, with_objects=True)
-    twice(tasks.publish, shop, stage.ask(runtime, clip, JobKind.PUBLISH))
+    twice(TASKS[JobKind.PUBLISH], shop, stage.ask(runtime, clip, JobKind.PUBLISH))
     assert stage.row(runtime, Clip, clip.id).state == State.PUBLISHED
     with runtime.read() as session:
         publication = session.scalars(select(Publication)).one()
@@ -118,7 +118,7 @@ def test_a_clip_with_a_file_missing_is_not_shown_and_nothing_of_it_stays_public(
     runtime.storage.delete(Bucket.ORIGINALS, [master])
     job_id = stage.ask(runtime, clip, JobKind.PUBLISH)
     for _ in range(4):
-        tasks.publish(shop, job_id)
+        TASKS[JobKind.PUBLISH](shop, job_id)
     assert stage.row(runtime, Clip, clip.id).state == State.APPROVED
     assert stage.row(runtime, Job, job_id).state == JobState.FAILED
     assert master in stage.row(runtime, Job, job_id).error_detail
@@ -137,7 +137,9 @@ def test_a_clip_withdrawn_while_it_is_copied_leaves_nothing_public(make, runtime
                     move(session, session.get_one(Clip, clip.id), "withdraw", by=CLOCK)
 
     storage = Withdrawing(runtime.settings.storage)
-    tasks.publish(dataclasses.replace(shop, runtime=dataclasses.replace(runtime, storage=storage)), job_id)
+    TASKS[JobKind.PUBLISH](
+        dataclasses.replace(shop, runtime=dataclasses.replace(runtime, storage=storage)), job_id
+    )
     assert stage.row(runtime, Clip, clip.id).state == State.WITHDRAWN
     assert public_keys(runtime, clip) == []
 
@@ -146,11 +148,11 @@ def test_an_attempt_that_died_in_the_middle_leaves_nothing_behind_the_next(make,
     clip = make.clip(State.APPROVED, with_objects=True)
     job_id = stage.ask(runtime, clip, JobKind.PUBLISH)
     with runtime.work() as session:
-        dead = processing.claim(session, job_id, lease_seconds=-1)
-        publication, _ = processing.publication_begun(session, dead)
+        dead = leases.claim(session, job_id, lease_seconds=-1)
+        publication, _ = publications.begun(session, dead)
     half = keys.public(publication.token, "360.mp4")
     runtime.storage.put(Bucket.PUBLIC, half, b"m" * 100, content_type="video/mp4")
-    tasks.publish(shop, job_id)
+    TASKS[JobKind.PUBLISH](shop, job_id)
     assert stage.row(runtime, Clip, clip.id).state == State.PUBLISHED
     assert half not in public_keys(runtime, clip)
 
@@ -159,7 +161,7 @@ def test_a_withdrawn_clip_has_nothing_public_any_more(make, runtime, shop):
     clip = make.clip(State.PUBLISHED, with_objects=True)
     with runtime.work() as session:
         move(session, session.get_one(Clip, clip.id), "withdraw", by=CLOCK)
-    twice(tasks.retract, shop, stage.open_job(runtime, clip, JobKind.RETRACT))
+    twice(TASKS[JobKind.RETRACT], shop, stage.open_job(runtime, clip, JobKind.RETRACT))
     assert public_keys(runtime, clip) == []
     with runtime.read() as session:
         assert session.scalars(select(Publication.deleted_at)).one() is not None
@@ -169,7 +171,7 @@ def test_an_erased_clip_leaves_no_object_and_no_person(make, runtime, shop):
     clip = make.clip(State.REMOVED, with_objects=True)
     with runtime.read() as session:
         original = session.scalars(select(Film.key)).one()
-    twice(tasks.erase, shop, stage.ask(runtime, clip, JobKind.ERASE))
+    twice(TASKS[JobKind.ERASE], shop, stage.ask(runtime, clip, JobKind.ERASE))
     after = stage.row(runtime, Clip, clip.id)
     assert (after.state, after.first_name, after.title) == (State.ERASED, "", "")
     assert runtime.storage.size(Bucket.ORIGINALS, original) is None
@@ -181,14 +183,14 @@ def test_an_erased_clip_leaves_no_letter_in_our_folder(make, runtime, shop):
     tasks.tell(shop, str(told(runtime, clip)))
     folder = runtime.settings.mail.folder
     assert len(list(folder.iterdir())) == 1
-    tasks.erase(shop, stage.ask(runtime, clip, JobKind.ERASE))
+    TASKS[JobKind.ERASE](shop, stage.ask(runtime, clip, JobKind.ERASE))
     assert list(folder.iterdir()) == []
 
 
 def test_a_clip_that_lives_again_is_not_erased(make, runtime, shop):
     clip = make.clip(State.IN_REVIEW, with_objects=True)
     job_id = stage.ask(runtime, clip, JobKind.ERASE)
-    tasks.erase(shop, job_id)
+    TASKS[JobKind.ERASE](shop, job_id)
     assert stage.row(runtime, Job, job_id).state == JobState.CANCELLED
     with runtime.read() as session:
         assert runtime.storage.size(Bucket.ORIGINALS, session.scalars(select(Film.key)).one()) == 1000
@@ -227,7 +229,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back_uncounted(make, runtim
     job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
     stop = threading.Event()
     thread = threading.Thread(
-        target=tasks.transcode, args=(stage.shop_of(runtime, is_stopping=stop.is_set), job_id)
+        target=TASKS[JobKind.TRANSCODE], args=(stage.shop_of(runtime, is_stopping=stop.is_set), job_id)
     )
     thread.start()
     stage.until(lambda: stage.row(runtime, Job, job_id).step == "make")
@@ -241,7 +243,7 @@ def test_the_heartbeat_notices_a_lost_lease(make, runtime, shop, tmp_path):
     clip = make.clip(State.WITHDRAWN)
     job_id = stage.ask(runtime, clip, JobKind.RETRACT)
     with runtime.work() as session:
-        claim = processing.claim(session, job_id)
+        claim = leases.claim(session, job_id)
     pace = dataclasses.replace(shop.pace, heartbeat=0.05, progress=0.05)
     with Heartbeat(dataclasses.replace(shop, pace=pace), claim) as heartbeat:
         with runtime.work() as session:
@@ -253,7 +255,7 @@ def test_the_sweep_rings_again_and_clears_what_dead_attempts_left(make, runtime,
     clip = make.clip(State.WITHDRAWN)
     job_id = stage.ask(runtime, clip, JobKind.RETRACT)
     with runtime.work() as session:
-        processing.claim(session, job_id, lease_seconds=-1)
+        leases.claim(session, job_id, lease_seconds=-1)
     left = runtime.settings.media.scratch / "deadbeef"
     left.mkdir(parents=True)
     bells.clear()
