@@ -16,6 +16,7 @@ from config import ROOT, Settings, SettingsError, shown
 from portal import (
     campaigns,
     carrier,
+    cuts,
     desk,
     doctor,
     fsck,
@@ -26,7 +27,7 @@ from portal import (
     submission,
     themes,
 )
-from portal.errors import PortalError
+from portal.errors import Conflict, PortalError
 from portal.lifecycle import Actor, ActorKind
 from portal.migrations import upgrade
 from portal.models import Clip, Role, State
@@ -285,6 +286,31 @@ def clips_retry(runtime: Runtime, arguments: argparse.Namespace) -> int:
     return _show([row], arguments)
 
 
+def clips_replan(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Make clips again that were made with an older ladder: in the background, while what is shown goes on playing."""
+    profile = runtime.settings.media.profile if arguments.other_profile else None
+    with runtime.read() as session:
+        wanted = (
+            [desk.clip_by_id(session, one) for one in arguments.clip]
+            if arguments.clip
+            else cuts.outdated(session, profile=profile, at_most=arguments.limit)
+        )
+        rows = [_clip(clip) | {"made": cuts.made_with(session, clip)} for clip in wanted[: arguments.limit]]
+    for row in rows:
+        row["asked"] = False if arguments.dry_run else _replan(runtime, row["id"])
+    return _show(rows, arguments)
+
+
+def _replan(runtime: Runtime, clip_id: str) -> bool:
+    """Ask for one clip; False where it is cut, withdrawn or gone by now: the others go on."""
+    try:
+        with runtime.work() as session:
+            cuts.replan(session, desk.clip_by_id(session, clip_id), by=BY)
+    except Conflict:
+        return False
+    return True
+
+
 def _clip(clip: Clip) -> dict[str, Any]:
     return {"id": clip.id, "state": clip.state, "since": clip.state_since, "title": clip.title}
 
@@ -292,6 +318,9 @@ def _clip(clip: Clip) -> dict[str, Any]:
 def check(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Is everything well that the portal stands on? A line for each fault."""
     faults = doctor.faults(runtime)
+    if not arguments.json:
+        for name, words in doctor.about_workers(runtime):
+            print(f"{name}: {words}")
     _show([{"part": part, "fault": words} for part, words in faults.items()], arguments)
     if not faults and not arguments.json:
         print("Everything is well.")
@@ -300,9 +329,10 @@ def check(runtime: Runtime, arguments: argparse.Namespace) -> int:
 
 def compare(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Hold the record against the buckets; a line for everything that is not as it must be."""
-    findings = fsck.check(runtime.read, runtime.storage, deep=arguments.deep)
+    scratch = runtime.settings.media.scratch
+    findings = fsck.check(runtime.read, runtime.storage, deep=arguments.deep, scratch=scratch)
     if arguments.repair and fsck.repair(runtime.work, runtime.storage, findings):
-        findings = fsck.check(runtime.read, runtime.storage, deep=arguments.deep)
+        findings = fsck.check(runtime.read, runtime.storage, deep=arguments.deep, scratch=scratch)
     _show([finding.as_json() for finding in findings], arguments)
     if not findings and not arguments.json:
         print("The record and the buckets agree.")
@@ -344,7 +374,7 @@ def _parser() -> argparse.ArgumentParser:
         ("tokens", "Programs' keys to the API: add, list, revoke.", _token_verbs),
         ("themes", "The themes visitors tick: add, list, merge.", _theme_verbs),
         ("campaigns", "Calls for clips: add, list.", _campaign_verbs),
-        ("clips", "Clips: import, list, retry.", _clip_verbs),
+        ("clips", "Clips: import, list, retry, replan.", _clip_verbs),
     ):
         fill(
             verbs.add_parser(room, help=said, description=said).add_subparsers(metavar="VERB", required=True)
@@ -429,6 +459,15 @@ def _clip_verbs(verbs: Any) -> None:
     listing.add_argument("--state", choices=[state.value for state in State])
     listing.add_argument("--limit", type=int, default=50)
     _verb(verbs, "retry", clips_retry).add_argument("id", metavar="ID")
+    replanning = _verb(verbs, "replan", clips_replan)
+    which = replanning.add_mutually_exclusive_group(required=True)
+    which.add_argument("--all", action="store_true", help="every clip whose cut has an older ladder")
+    which.add_argument("--clip", metavar="ID", nargs="+", help="these, whatever they were made with")
+    replanning.add_argument(
+        "--other-profile", action="store_true", help="also those made with another profile than the settings'"
+    )
+    replanning.add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many (1000)")
+    replanning.add_argument("--dry-run", action="store_true", help="only say which")
 
 
 def _pair(text: str) -> str:

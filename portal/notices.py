@@ -17,12 +17,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from config import ROOT, Site
-from portal import reasons
+from portal import edit_words, reasons
 from portal.database import db_now
+from portal.edits import EditList
 from portal.errors import Code
 from portal.i18n import format_clock, format_datetime, language, raw_gettext, raw_ngettext
 from portal.jobs import Bell, JobKind, ask
-from portal.models import Clip, Decision, Notice, NoticeState, Person
+from portal.models import Clip, Cut, Decision, Notice, NoticeState, Person
 
 LEASE_SECONDS = 180.0
 RETRY_PAUSES = (60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0)
@@ -44,7 +45,11 @@ class NoticeKind(StrEnum):
     FAILED = "failed"
     REMOVED = "removed"
     WITHDRAWN = "withdrawn"
+    CUT_READY = "cut_ready"
 
+
+CUT_OCCASION = "cut:"
+"""Before a cut's id: the occasion of the letter that tells of it."""
 
 UNASKED_A_DAY = 20
 """Anybody may type anybody's address: so many letters a day leave for one before a moderator has looked."""
@@ -94,6 +99,7 @@ class _Letter:
     reasons: list[dict[str, str]] = field(default_factory=list)
     fault: str = ""
     until: str = ""
+    changes: list[str] = field(default_factory=list)
 
 
 # The outbox --------------------------------------------------------------------------------------------
@@ -194,6 +200,11 @@ def notice_sent(session: Session, told: Told) -> bool:
     return _report(session, told, state=NoticeState.SENT, sent_at=db_now(session), error_detail=None)
 
 
+def is_cancelled(session: Session, told: Told) -> bool:
+    """Whether nobody wants this letter any more."""
+    return session.get_one(Notice, told.notice_id).state == NoticeState.CANCELLED
+
+
 def notice_failed(
     session: Session, told: Told, detail: str, *, pauses: Sequence[float] = RETRY_PAUSES
 ) -> bool:
@@ -251,7 +262,11 @@ def compose(session: Session, notice: Notice, *, site: Site, link: str) -> Mail:
     clip = session.get_one(Clip, notice.clip_id)
     decision = session.get(Decision, notice.decision_id) if notice.decision_id is not None else None
     said = [Said(one.code, one.at_seconds, one.words) for one in decision.reasons] if decision else []
-    return _write(NoticeKind(notice.kind), clip, clip.lang, said, site, link, at=notice.created_at)
+    cut = session.get(Cut, notice.occasion.removeprefix(CUT_OCCASION))
+    edits = EditList() if cut is None else EditList.from_json(cut.edits)
+    return _write(
+        NoticeKind(notice.kind), clip, clip.lang, said, site, link, at=notice.created_at, edits=edits
+    )
 
 
 def preview(
@@ -275,6 +290,7 @@ def _write(
     link: str,
     *,
     at: datetime | None,
+    edits: EditList | None = None,
 ) -> Mail:
     with language(lang):
         letter = _Letter(
@@ -284,8 +300,9 @@ def _write(
             action_url=link,
             site=site,
             reasons=[_spoken(one) for one in said],
-            fault=reasons.sentence(_fault(clip)) if kind is NoticeKind.FAILED else "",
+            fault=reasons.sentence(_fault(clip), **clip.fail_facts) if kind is NoticeKind.FAILED else "",
             until=format_datetime(at + timedelta(hours=UNDO_HOURS)) if at else "",
+            changes=edit_words.changes(edits or EditList()),
         )
         plain = _letters().get_template(f"{kind}.txt")
         context = {"letter": letter, "lang": lang}

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import lifecycle, notices, search, themes
+from portal import cuts, lifecycle, notices, search, themes
 from portal.database import db_now
 from portal.desk import (
     Happening,
@@ -28,11 +28,14 @@ from portal.desk import (
     sheet,
 )
 from portal.errors import Code, Conflict, NotAllowed, Unacceptable
+from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
 from portal.models import (
     Clip,
     Decision,
     Film,
+    Job,
+    JobState,
     Note,
     Person,
     Reason,
@@ -186,8 +189,13 @@ def approve(
 ) -> Decision:
     """Accept the clip: the worker publishes it after `delay` seconds, or at `publish_at`.
 
-    Raises Conflict when the clip is past `seen_version`, Unacceptable for title or themes.
+    Raises Conflict when the clip is past `seen_version`, or another cut of it or a picture that was sent is being
+    made; Unacceptable for title or themes.
     """
+    if cuts.is_being_edited(session, clip):
+        raise Conflict(Code.CUT_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
+    if _is_picture_unseen(session, clip):
+        raise Conflict(Code.PICTURE_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
     clean = clip.title if title is None else _checked_title(title)
     changed = ["title"] if clean != clip.title else []
     if publish_at is not None:
@@ -208,6 +216,13 @@ def approve(
         _set_themes(session, clip, themes, changed)
     search.text_of(clip)
     return _decide(session, clip, "approve", [], by=by, seen_version=seen_version)
+
+
+def _is_picture_unseen(session: Session, clip: Clip) -> bool:
+    """Whether a photograph that somebody sent would be shown without a moderator having seen it."""
+    asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.POSTER)
+    waiting = asked.where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+    return clip.still_key is not None and session.scalars(waiting.limit(1)).first() is not None
 
 
 def request_changes(

@@ -17,7 +17,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from config import UploadLimits
-from portal import keys, lifecycle, notices, readiness
+from portal import crash, keys, lifecycle, notices, readiness
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, TooMuch, Unacceptable, Unavailable
 from portal.lifecycle import CLOCK, Actor
@@ -98,6 +98,7 @@ def start(
         upload_id, now = secrets.token_hex(16), db_now(session)
     key = keys.original(clip_id, upload_id, at=now)
     storage_id = storage.begin_multipart(key, announced.content_type or "application/octet-stream")
+    crash.point("upload.begun")
     try:
         with work() as session:
             clip = _clip(session, clip_id)
@@ -373,7 +374,9 @@ def _join(work: Work, storage: Storage, upload: Upload) -> int:
         if missing:
             _back(work, upload)
             raise Conflict(Code.PARTS_MISSING, missing=missing)
+        crash.point("upload.join")
         storage.complete_multipart(upload.key, upload.storage_id, [parts[n] for n in sorted(parts)])
+        crash.point("upload.join.done")
     except Missing:
         # Services forget the id of an upload that was completed before; the object tells.
         log.info("upload id unknown to the storage upload=%s", upload.id)
@@ -472,6 +475,8 @@ def _throw_away(storage: Storage, upload: Upload) -> None:
     try:
         if upload.storage_id:
             storage.abort_multipart(upload.key, upload.storage_id)
+            crash.point("upload.parts.gone")
         storage.delete(Bucket.ORIGINALS, [upload.key])
+        crash.point("upload.gone")
     except Unavailable:
         log.warning("upload's bytes left behind upload=%s key=%s", upload.id, upload.key)

@@ -12,14 +12,20 @@ from portal.runtime import Runtime
 from portal.web import (
     admin,
     api,
+    api_captions,
+    api_editing,
     api_review,
     assets,
+    captions,
     db,
+    editing,
     errors,
     gallery,
     i18n,
     limits,
+    metrics,
     people,
+    posters,
     review,
     site,
     submission,
@@ -29,8 +35,23 @@ from portal.web import (
 from portal.web.strict import refuse_impossible_ids
 
 # Machines' doors: authorised by bearer tokens alone, never by a cookie, so no form token guards them.
-CSRF_FREE = (api.bp, api_review.bp, uploads.bp)
-BLUEPRINTS = (site.bp, gallery.bp, submission.bp, withdrawal.bp, people.bp, review.bp, admin.bp, *CSRF_FREE)
+CSRF_FREE = (api.bp, api_review.bp, api_captions.bp, api_editing.bp, uploads.bp)
+BLUEPRINTS = (
+    site.bp,
+    metrics.bp,
+    gallery.bp,
+    captions.bp,
+    captions.studio,
+    submission.bp,
+    withdrawal.bp,
+    people.bp,
+    review.bp,
+    editing.bp,
+    posters.bp,
+    posters.studio,
+    admin.bp,
+    *CSRF_FREE,
+)
 
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -43,6 +64,7 @@ def create_app(runtime: Runtime) -> Flask:
     for part in (db, i18n, errors):
         part.init_app(app)
     assets.init_app(app, runtime.settings.storage)
+    posters.init_app(app)
     csrf = CSRFProtect(app)
     limits.init_app(app)
     people.init_app(app)

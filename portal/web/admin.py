@@ -11,7 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from werkzeug.wrappers import Response
 
 from config import SETTINGS, Settings
-from portal import campaigns, desk, people, reasons, review, themes
+from portal import campaigns, desk, figures, people, reasons, review, themes, workers
 from portal.database import db_now
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
@@ -19,7 +19,7 @@ from portal.models import Campaign, Role, State, Theme
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_administrators, guard_reviewers, me
 from portal.web.review import campaign_title, lines, theme_names
-from portal.web.words import age, job_word, state_word
+from portal.web.words import age, job_word, lane_word, sandbox_word, state_word
 
 bp = Blueprint("admin", __name__)
 
@@ -391,15 +391,22 @@ def _welcomed(name: str, token: str | None) -> Response:
 @bp.get("/studio/settings")
 def settings() -> str:
     """What the portal was told from outside, and how the worker is doing; nothing can be changed here."""
-    figures = desk.work_figures(reading())
+    work = desk.work_figures(reading())
+    queues = figures.queues(reading())
     return render_template(
         "admin/settings.html",
-        figures=figures,
-        oldest=age(figures.oldest_seconds),
-        seen=[(one.name, age((figures.now - one.seen_at).total_seconds())) for one in figures.workers],
+        figures=work,
+        oldest=age(work.oldest_seconds),
+        workers=[
+            (one, age(one.silent_seconds), sandbox_word(one.sandbox)) for one in workers.known(reading())
+        ],
+        floor=workers.FLOOR,
+        queues=queues,
+        lanes=[(lane_word(lane.name), lane, age(lane.oldest_seconds)) for lane in queues.lanes],
+        yielded=f"{queues.film_per_cpu:.2f}" if queues.film_per_cpu is not None else "",
         failed=[
             (job_word(job.kind), job, clip, _fault(job.error_code), state_word(clip.state))
-            for job, clip in figures.failed
+            for job, clip in work.failed
         ],
         settings=_shown(runtime().settings),
     )

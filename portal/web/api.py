@@ -16,6 +16,7 @@ from portal import (
     consent,
     gallery,
     people,
+    posters,
     processing,
     readiness,
     submission,
@@ -134,6 +135,7 @@ def _show() -> cards.Presentation:
         clip_url=lambda clip_id, slug: f"{site.url}/{site.default_language}/c/{clip_id}-{slug}",
         lang=site.default_language,
         default_lang=site.default_language,
+        caption_url=lambda clip_id, tr: f"{site.url}/{site.default_language}/c/{clip_id}/captions/{tr}.vtt",
     )
 
 
@@ -239,6 +241,31 @@ def withdraw(clip_id: str) -> Response:
         taken = _clip(session, clip_id)
         withdrawal.withdraw(session, taken, by=who.actor)
         told = _told(session, taken)
+    return answer(told, 202)
+
+
+@bp.post("/api/v1/submissions/<clip_id>/keep-beginning")
+@idempotent
+def keep_beginning(clip_id: str) -> Response:
+    """Make do with the beginning of a film whose end never arrived."""
+    who = need_for(clip_id)
+    body(schemas.Nothing)
+    with writing() as session:
+        kept = _clip(session, clip_id)
+        processing.keep_beginning(session, kept, by=who.actor)
+        told = _told(session, kept)
+    return answer(told)
+
+
+@bp.post("/api/v1/submissions/<clip_id>/poster")
+@idempotent
+def poster(clip_id: str) -> Response:
+    """Choose the picture that the clip is known by."""
+    who, said = need_for(clip_id), body(schemas.PosterChoice)
+    with writing() as session:
+        chosen = _clip(session, clip_id)
+        posters.choose(session, chosen, said.at_seconds, by=who.actor)
+        told = _told(session, chosen)
     return answer(told, 202)
 
 

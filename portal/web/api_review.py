@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from msgspec import UNSET
 from sqlalchemy.orm import Session
 
-from portal import processing, review, themes
+from portal import captions, posters, processing, review, signals, themes
 from portal.errors import Code, Conflict, Unacceptable
 from portal.models import Clip, Decision, Rendition
 from portal.web import schemas, schemas_review
@@ -137,8 +137,22 @@ def retry(clip_id: str) -> Response:
     return _decided(clip_id, 0 if said.version is UNSET else said.version, act)
 
 
+@bp.post("/api/v1/review/<clip_id>/poster")
+@idempotent
+def poster(clip_id: str) -> Response:
+    """Choose the picture that the clip is known by."""
+    actor, said = need("review").actor, body(schemas.PosterChoice)
+    with writing() as session:
+        clip = review.clip_by_id(session, clip_id)
+        posters.choose(session, clip, said.at_seconds, by=actor)
+        told = schemas_review.NewState(
+            id=clip.id, state=clip.state, state_since=clip.state_since, version=clip.version
+        )
+    return answer(told, 202)
+
+
 def _decided(clip_id: str, seen_version: int, act: Callable[[Session, Clip], object]) -> Response:
-    with _telling_changes(clip_id, seen_version), writing() as session:
+    with telling_changes(clip_id, seen_version), writing() as session:
         clip = review.clip_by_id(session, clip_id)
         act(session, clip)
         told = schemas_review.NewState(
@@ -148,7 +162,7 @@ def _decided(clip_id: str, seen_version: int, act: Callable[[Session, Clip], obj
 
 
 @contextmanager
-def _telling_changes(clip_id: str, seen_version: int) -> Iterator[None]:
+def telling_changes(clip_id: str, seen_version: int) -> Iterator[None]:
     """Add to a conflict what happened to the clip since the version that was seen."""
     try:
         yield
@@ -175,6 +189,7 @@ def _row(clip: Clip) -> schemas_review.ReviewItem:
 def _sheet(session: Session, clip_id: str) -> schemas_review.ReviewClip:
     seen, default = review.sheet(session, clip_id), runtime().settings.site.default_language
     clip, at = seen.clip, processing.progress_of(session, seen.clip)
+    looked = signals.of(session, clip, seen.film, seen.cut)
     return schemas_review.ReviewClip(
         **{name: getattr(clip, name) for name in _SHEET_FACTS},
         campaign=seen.campaign.slug,
@@ -190,9 +205,11 @@ def _sheet(session: Session, clip_id: str) -> schemas_review.ReviewClip:
         decisions=[_decision(one) for one in seen.decisions],
         history=[_event(one) for one in seen.history],
         notes=[_alike(schemas_review.Remark, one) for one in seen.notes],
+        signals=[_signal(one) for one in looked.shown],
+        signals_state=looked.state,
         jobs=[_alike(schemas_review.Work, one) for one in seen.jobs],
         progress=schemas.Progress(step=at["step"], percent=at["percent"]) if at else None,
-        playback=_preview(seen.renditions),
+        playback=_preview(session, clip, seen.renditions),
     )
 
 
@@ -225,11 +242,17 @@ def _decision(one: Decision) -> schemas_review.MadeDecision:
     )
 
 
+def _signal(one: signals.Shown) -> schemas_review.SignalSeen:
+    return schemas_review.SignalSeen(
+        kind=one.kind, at_seconds=one.at, until_seconds=one.until, sentence=one.sentence, facts=one.facts
+    )
+
+
 def _event(one: review.Happening) -> schemas_review.Event:
     return schemas_review.Event(at=one.at, verb=one.verb, actor=one.actor, who=one.who, version=one.version)
 
 
-def _preview(renditions: list[Rendition]) -> schemas.Playback | None:
+def _preview(session: Session, clip: Clip, renditions: list[Rendition]) -> schemas.Playback | None:
     """Signed addresses of the private files; HLS is left out, since its playlists name unsigned ones."""
     if not renditions:
         return None
@@ -248,7 +271,14 @@ def _preview(renditions: list[Rendition]) -> schemas.Playback | None:
         mp4=[schemas.Mp4(height=one.height or 0, url=signed(one), bytes=one.size_bytes) for one in mp4],
         posters=posters,
         storyboard=None,
-        captions=[],
+        captions=[
+            schemas.Caption(
+                lang=one.lang,
+                url=f"{runtime().settings.site.url}/api/v1/review/{clip.id}/captions/{one.lang}",
+                checked=one.checked_at is not None,
+            )
+            for one in captions.of(session, clip)
+        ],
     )
 
 

@@ -52,7 +52,10 @@ def content_security_policy(storage: StorageSettings) -> str:
 
 
 # Pages that only their reader may see: never kept by a cache, never told to the next site.
-PRIVATE_ENDPOINTS = ("review.", "admin.", "people.", "submission.status", "withdrawal.")
+PRIVATE_ENDPOINTS = (
+    *("review.", "admin.", "people.", "submission.status", "withdrawal."),
+    *("captions_studio.", "captions.owners", "captions.save"),
+)
 
 
 def init_app(app: Flask, storage: StorageSettings) -> None:

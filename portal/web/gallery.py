@@ -14,6 +14,7 @@ from portal.cards import Presentation
 from portal.errors import Code, Missing, PortalError
 from portal.gallery import PAGE_CLIPS, Filter
 from portal.i18n import own_name
+from portal.web import captions
 from portal.web.db import reading, runtime
 from portal.web.errors import status_of
 from portal.web.i18n import COOKIE, preferred_language
@@ -148,6 +149,7 @@ def _list(lang: str, asked: Asked) -> AnyResponse:
         offset=(asked.page - 1) * PAGE_CLIPS,
         in_full=False,
         with_lead=is_front,
+        expected=known.total,
     )
     ticks = gallery.ticks(session, known.themes, show)
     return _page(
@@ -240,12 +242,21 @@ def clip(lang: str, clip_id: str, slug: str) -> AnyResponse:
     return _page(
         "gallery/clip.html",
         clip=found,
-        playback=public_playback(found),
+        playback=public_playback(found, at=_seconds(request.args.get("t", ""))),
+        transcript=captions.transcript(session, clip_id, lang, asked=request.args.get("tr", ""))
+        if found.captions
+        else None,
+        captions_coming=not found.captions and captions.are_coming(session, clip_id),
         related=gallery.related(session, found, show=show),
         canonical=found.url,
         share_url=site + found.url,
         active="clips",
     )
+
+
+def _seconds(given: str) -> float:
+    """Where somebody wants to begin, from the address; 0 for what is no such place."""
+    return float(given) if re.fullmatch(r"\d{1,5}(\.\d{1,3})?", given) else 0.0
 
 
 @bp.errorhandler(Missing)

@@ -11,14 +11,18 @@ import msgspec
 
 from portal import __version__
 from portal.web import schemas as s
+from portal.web import schemas_captions as c
+from portal.web import schemas_editing as e
 from portal.web import schemas_review as r
 
 PREFIX = "/api/v1"
 _REF = "#/components/schemas/{name}"
-_WRITES = ("POST", "PATCH", "DELETE")
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "clip_id": {"type": "string", "minLength": 1, "maxLength": 40},
     "upload_id": {"type": "string", "minLength": 1, "maxLength": 40},
+    "number": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+    "tr": {"type": "string", "pattern": "^[a-z]{2,3}$"},
     "token_id": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
 }
 # Who may call; an empty tuple is everybody.
@@ -86,6 +90,11 @@ CALLS: tuple[Call, ...] = (
          takes=s.Texts, who=_SUBMISSION),
     Call("POST", f"{_CLIP}/withdraw", "withdraw", "Take the clip back; its page is gone at once",
          {202: s.Submission}, takes=s.Nothing, who=_SUBMISSION),
+    Call("POST", f"{_CLIP}/keep-beginning", "keep_beginning",
+         "Make do with the beginning of a film whose end never arrived", {200: s.Submission}, takes=s.Nothing,
+         who=_SUBMISSION),
+    Call("POST", f"{_CLIP}/poster", "poster", "Choose the picture the clip is known by", {202: s.Submission},
+         takes=s.PosterChoice, who=_SUBMISSION),
     Call("GET", "/uploads", "uploads", "The uploads this caller may continue", {200: s.Uploads},
          asks=s.UploadQuery, who=_SUBMISSION),
     Call("POST", "/uploads", "open_upload", "Announce a film; 200 continues one that is open",
@@ -107,8 +116,30 @@ CALLS: tuple[Call, ...] = (
          takes=r.Refusal, who=("review",)),
     Call("POST", f"{_REVIEW}/unpublish", "unpublish", "Take it down at once", {200: r.NewState},
          takes=r.Refusal, who=("review",)),
+    Call("POST", f"{_REVIEW}/poster", "review_poster", "Choose the picture the clip is known by", {202: r.NewState},
+         takes=s.PosterChoice, who=("review",)),
     Call("POST", f"{_REVIEW}/retry", "retry", "Try the failed film work again", {200: r.NewState},
          takes=r.Retry, who=("review",)),
+    Call("GET", f"{_REVIEW}/cuts", "cuts", "The ways the film is shown, newest first", {200: e.Cuts},
+         who=("review",)),
+    Call("POST", f"{_REVIEW}/cuts", "propose_cut", "Have the film made anew with this edit list", {202: e.Cuts},
+         takes=e.NewCut, who=("review",)),
+    Call("POST", f"{_REVIEW}/cuts/{{number}}/adopt", "adopt_cut", "Let a finished cut count", {200: e.Cuts},
+         takes=e.ChosenCut, who=("review",)),
+    Call("DELETE", f"{_REVIEW}/cuts/{{number}}", "let_cut_go", "Do without a cut that does not count",
+         {200: e.Cuts}, who=("review",)),
+    Call("GET", f"{_REVIEW}/captions/{{tr}}", "captions", "The captions in one language", {200: c.Captions},
+         who=("review",)),
+    Call("PUT", f"{_REVIEW}/captions/{{tr}}", "replace_captions", "Replace them by a person's hand",
+         {200: c.Captions}, takes=c.NewCaptions, who=("review",)),
+    Call("DELETE", f"{_REVIEW}/captions/{{tr}}", "delete_captions", "Do without them", {204: None},
+         asks=c.SeenCaptions, who=("review",)),
+    Call("POST", f"{_REVIEW}/captions/{{tr}}/check", "check_captions", "Somebody has proof-read them",
+         {200: c.Captions}, takes=c.CheckedCaptions, who=("review",)),
+    Call("GET", f"{_CLIP}/captions/{{tr}}", "own_captions", "The captions of one's own clip", {200: c.Captions},
+         who=_SUBMISSION),
+    Call("PUT", f"{_CLIP}/captions/{{tr}}", "replace_own_captions", "Replace them, until a moderator has decided",
+         {200: c.Captions}, takes=c.NewCaptions, who=_SUBMISSION),
     Call("POST", "/tokens", "add_token", "A program's key; shown this once", {201: s.NewTokenAnswer},
          takes=s.NewToken, who=("admin",)),
     Call("DELETE", "/tokens/{token_id}", "revoke_token", "End a program's key", {204: None}, who=("admin",)),

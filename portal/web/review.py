@@ -5,24 +5,26 @@ Shows and parses; what a decision means is in portal/review.py.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import campaigns, i18n, notices, processing, reasons, review, themes
+from portal import campaigns, i18n, notices, processing, reasons, review, signals, themes
 from portal.database import db_now
 from portal.errors import Code, Conflict, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.models import Clip, State
 from portal.notices import NoticeKind, Said
 from portal.review import GivenReason, ReasonCode, Row
+from portal.web import captions, cut_panel
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_reviewers, me
-from portal.web.playback import preview_of
-from portal.web.words import age, fields_in_words, state_kind, state_word, verb_word
+from portal.web.playback import Playback, first_playable, preview_of, preview_playlist
+from portal.web.posters import choice_of
+from portal.web.words import age, fields_in_words, seconds_in, state_kind, state_word, verb_word
 
 bp = Blueprint("review", __name__)
 bp.before_request(guard_reviewers)
@@ -32,6 +34,7 @@ CHECKS = ("whole", "people", "music", "driving")
 
 _POSTER_SECONDS = 2 * 3600
 _LIST_MOST = 100
+_A_DAY = 86_400
 _BESIDE_MOST = 30
 
 PageAnswer = str | Response | tuple[str, int]
@@ -102,8 +105,8 @@ def _order() -> str:
 
 def lines(rows: list[Row]) -> list[dict[str, Any]]:
     """The rows of a list in words: also for the list of all clips."""
-    now = db_now(reading())
-    return [_line(row, now) for row in rows]
+    now, found = db_now(reading()), signals.counts(reading(), [row.clip for row in rows])
+    return [_line(row, now) | {"signals": found.get(row.clip.id, 0)} for row in rows]
 
 
 def _line(row: Row, now: datetime) -> dict[str, Any]:
@@ -156,6 +159,26 @@ def sheet(clip_id: str) -> str:
     return _sheet_page(clip_id)
 
 
+def _player(seen: review.Sheet) -> Playback | None:
+    """The made film, or what can be watched of one that is still being made."""
+    storage = runtime().storage
+    playlist = url_for("review.preview", clip_id=seen.clip.id)
+    player = preview_of(storage, seen.renditions, seen.clip) or first_playable(
+        storage, seen.film, playlist, seen.clip
+    )
+    # The links of signals, notes and words: without script they lead here.
+    at = request.args.get("t", 0.0, type=float)
+    return replace(player, at=at) if player is not None and 0 < at < _A_DAY else player
+
+
+@bp.get("/studio/review/<clip_id>/preview.m3u8")
+def preview(clip_id: str) -> Response:
+    """The playlist of a film that is watched while its ladder is being made."""
+    answer = make_response(preview_playlist(runtime().storage, review.sheet(reading(), clip_id).film))
+    answer.headers["Content-Type"] = "application/vnd.apple.mpegurl"
+    return answer
+
+
 def _sheet_page(clip_id: str, **more: Any) -> str:
     session = reading()
     seen = review.sheet(session, clip_id)
@@ -167,7 +190,17 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
         **{
             "s": seen,
             "clip": clip,
-            "player": preview_of(runtime().storage, seen.renditions, clip),
+            "cutting": cut_panel.of(session, clip),
+            "player": captions.with_tracks(
+                _player(seen),
+                session,
+                clip,
+                lambda tr: url_for("captions_studio.reviewers", clip_id=clip.id, tr=tr, form="vtt"),
+            ),
+            "captions": captions.on_sheet(session, clip),
+            "signals": signals.of(session, clip, seen.film, seen.cut),
+            "state_word": state_word,
+            "poster": choice_of(session, clip, by=actor()),
             "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
             "total": review.count(session),
             "campaign": campaign_title(seen.campaign),
@@ -177,7 +210,9 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
             "due": review.promised_by(clip.state_since),
             "may_decide": clip.state == State.IN_REVIEW,
             "progress": processing.progress_of(session, clip),
-            "fault": reasons.sentence(Code(clip.fail_code)) if clip.fail_code in set(Code) else "",
+            "fault": reasons.sentence(Code(clip.fail_code), **clip.fail_facts)
+            if clip.fail_code in set(Code)
+            else "",
             "said": reasons.name_of,
             "verb_word": verb_word,
             "fields_in_words": fields_in_words,
@@ -284,7 +319,9 @@ def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None]) -> tuple[str, int]
     try:
         with writing() as session:
             act(session, review.clip_by_id(session, clip_id))
-    except Conflict:
+    except Conflict as error:
+        if error.code != Code.CONFLICT:
+            return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 409
         return _sheet_page(clip_id, values=_kept(), since=_since(clip_id)), 409
     except Unacceptable as error:
         return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 422
@@ -437,14 +474,3 @@ def _offered(wanted: Verdict, owner_lang: str) -> list[dict[str, str]]:
         {"code": code, "name": reasons.name_of(code), "rule": reasons.rule_of(code), "text": written[code]}
         for code in wanted.codes
     ]
-
-
-def seconds_in(text: str) -> float | None:
-    """A place in the film from "1:24", "84" or "84.5"; None for an empty field; raises Unacceptable."""
-    clean = text.strip().replace(",", ".")
-    if not clean:
-        return None
-    found = re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,5}(?:\.\d{1,3})?)", clean)
-    if found is None:
-        raise Unacceptable(Code.INVALID, fields={"at": Code.INVALID})
-    return int(found[1] or 0) * 60 + float(found[2])

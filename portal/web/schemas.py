@@ -367,6 +367,12 @@ class SignedParts(Answer):
     parts: list[SignedPart]
 
 
+class PosterChoice(Strict):
+    """The picture the clip is known by: the film's at this instant, in seconds from its beginning."""
+
+    at_seconds: Annotated[float, Meta(ge=0, le=86400)]
+
+
 class Nothing(Strict):
     """An empty object: `{}`."""
 

@@ -173,6 +173,16 @@ class Work(Answer):
     error_code: str | None
 
 
+class SignalSeen(Answer):
+    """Something to look at, never a verdict; seconds of the film as it is played, none where it is about all of it."""
+
+    kind: str
+    at_seconds: float | None
+    until_seconds: float | None
+    sentence: str
+    facts: dict[str, Any]
+
+
 class FilmFacts(Answer):
     """The film that counts now."""
 
@@ -217,6 +227,8 @@ class ReviewClip(Answer):
     decisions: list[MadeDecision]
     history: list[Event]
     notes: list[Remark]
+    signals: list[SignalSeen]
+    signals_state: Literal["waiting", "done", "failed"]
     jobs: list[Work]
     progress: Progress | None
     playback: Playback | None

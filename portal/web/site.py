@@ -3,19 +3,16 @@
 import re
 
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.database import db_now
-from portal.models import WorkerSeen
+from portal import workers
 from portal.web.db import reading, runtime
 from portal.web.i18n import COOKIE
 
 bp = Blueprint("site", __name__)
 
-# A worker beats every 20 s; three beats missed count as gone.
-WORKER_SILENCE_SECONDS = 60
 _YEAR = 365 * 24 * 3600
 
 
@@ -37,10 +34,11 @@ def readyz() -> Response:
     try:
         session = reading()
         session.execute(text("SELECT 1"))
-        now = db_now(session)
-        seen = session.scalars(select(WorkerSeen.seen_at)).all()
-        if not any((now - at).total_seconds() < WORKER_SILENCE_SECONDS for at in seen):
+        known = workers.known(session)
+        if not any(worker.is_alive for worker in known):
             missing.append("worker")
+        elif not workers.takes_films(known):
+            missing.append("ffmpeg")
     except SQLAlchemyError:
         missing.append("database")
     if not runtime().storage.is_reachable():

@@ -22,14 +22,16 @@ from portal import (
     withdrawal,
 )
 from portal.database import db_now
-from portal.errors import Code, Missing, PortalError, Unacceptable
+from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
-from portal.models import Campaign, Clip, Decision, Rendition, State, Upload, UploadState
-from portal.web import about_form
+from portal.models import Campaign, Clip, Decision, Film, Rendition, State, Upload, UploadState
+from portal.reasons import sentence
+from portal.web import about_form, captions, cut_panel
 from portal.web.about_form import About
 from portal.web.db import reading, runtime, writing
-from portal.web.playback import preview_of
+from portal.web.playback import first_playable, preview_of, preview_playlist
+from portal.web.posters import choice_of
 
 bp = Blueprint("submission", __name__)
 
@@ -134,6 +136,19 @@ def status_consents(lang: str, token: str) -> AnyResponse:
     return redirect(url_for(".status", lang=lang, token=token), 303)
 
 
+@bp.post("/<lang>/s/<token>/keep-beginning")
+def status_keep_beginning(lang: str, token: str) -> AnyResponse:
+    """Only the beginning of the film arrived, and its owner wants it so."""
+    try:
+        with writing() as session:
+            processing.keep_beginning(session, submission.by_link(session, token), by=OWNER)
+    except Conflict as error:
+        flash(sentence(error.code, **error.facts), "error")
+    else:
+        flash(_("C’est noté : nous gardons ce qui est arrivé."), "success")
+    return redirect(url_for(".status", lang=lang, token=token), 303)
+
+
 @bp.post("/<lang>/s/<token>/film")
 def status_open_form(lang: str, token: str) -> AnyResponse:
     """Prepare a plain form post of a film, for browsers without script."""
@@ -180,6 +195,18 @@ def status_received(lang: str, token: str, upload_id: str) -> AnyResponse:
     except PortalError as error:
         flash(reasons.sentence(error.code, **error.facts), "error")
     return redirect(url_for(".status", lang=lang, token=token), 303)
+
+
+@bp.get("/<lang>/s/<token>/preview.m3u8")
+def status_preview(lang: str, token: str) -> Response:
+    """The playlist of a film that is watched while its ladder is being made."""
+    session = reading()
+    film = readiness.newest_film(session, submission.by_link(session, token))
+    answer = make_response(preview_playlist(runtime().storage, film))
+    answer.headers["Content-Type"] = "application/vnd.apple.mpegurl"
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Content-Language"] = lang
+    return answer
 
 
 def _form_token() -> str:
@@ -312,8 +339,16 @@ def _status_page(session: Session, clip: Clip, lang: str, token: str, about: Abo
         missing=readiness.missing(session, clip),
         reasons=[(reason, reasons.name_of(reason.code), reasons.rule_of(reason.code)) for reason in decision],
         fault=_fault(clip),
+        poster=choice_of(session, clip, by=OWNER),
         uploads=[(upload, _percent(upload)) for upload in open_here],
-        playback=_preview(session, clip),
+        playback=captions.with_tracks(
+            _preview(session, clip, film, lang, token),
+            session,
+            clip,
+            lambda tr: url_for("captions.owners", lang=lang, token=token, tr=tr, form="vtt"),
+        ),
+        captions=captions.on_status(session, clip),
+        cutting=cut_panel.of(session, clip) if clip.state in _WITH_PREVIEW else None,
         is_editable=clip.state in submission.EDITABLE,
         takes_film=clip.state in uploads.ACCEPTING,
         undo_until=withdrawal.may_restore_until(clip) if withdrawal.can_restore(session, clip) else None,
@@ -343,7 +378,7 @@ def _fault(clip: Clip) -> str:
         return ""
     code = Code(clip.fail_code) if clip.fail_code in set(Code) else Code.OURS_UNKNOWN
     limit = {Code.TOO_LONG: runtime().settings.uploads.max_seconds}.get(code)
-    return reasons.sentence(code, **({"limit": limit} if limit else {}))
+    return reasons.sentence(code, **({"limit": limit} if limit else {}) | clip.fail_facts)
 
 
 def _percent(upload: Upload) -> int:
@@ -354,8 +389,15 @@ def _percent(upload: Upload) -> int:
     return sum(part.size_bytes for part in parts) * 100 // max(1, upload.size_bytes)
 
 
-def _preview(session: Session, clip: Clip) -> Any:
-    if clip.state not in _WITH_PREVIEW or clip.film_id is None:
+def _preview(session: Session, clip: Clip, film: Film | None, lang: str, token: str) -> Any:
+    if clip.state not in _WITH_PREVIEW:
         return None
-    made = session.scalars(select(Rendition).where(Rendition.film_id == clip.film_id))
-    return preview_of(runtime().storage, made, clip)
+    storage = runtime().storage
+    if film is not None and film.ready_at is None:
+        playlist = url_for(".status_preview", lang=lang, token=token)
+        if first := first_playable(storage, film, playlist, clip):
+            return first
+    if clip.cut_id is None:
+        return None
+    made = session.scalars(select(Rendition).where(Rendition.cut_id == clip.cut_id))
+    return preview_of(storage, made, clip)

@@ -1,8 +1,10 @@
 """The studio's words for states, verbs and fields: never the technical ones."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from portal.errors import Code, Unacceptable
 from portal.i18n import gettext as _
 from portal.i18n import ngettext
 from portal.models import JobState, State
@@ -57,6 +59,18 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "agree": lambda: _("Accord donné"),
     "erase_request": lambda: _("Effacement demandé par l’auteur"),
     "revoke": lambda: _("Accord retiré"),
+    "captions_made": lambda: _("Sous-titres préparés"),
+    "captions_edit": lambda: _("Sous-titres modifiés"),
+    "captions_check": lambda: _("Sous-titres relus"),
+    "captions_uncheck": lambda: _("Sous-titres à relire de nouveau"),
+    "captions_delete": lambda: _("Sous-titres supprimés"),
+    "propose_cut": lambda: _("Nouvelle version demandée"),
+    "cut_ready": lambda: _("Nouvelle version prête"),
+    "adopt_cut": lambda: _("Nouvelle version prise"),
+    "let_cut_go": lambda: _("Ancienne version gardée"),
+    "republish": lambda: _("Nouvelle version en ligne"),
+    "poster": lambda: _("Image du clip choisie"),
+    "poster_made": lambda: _("Photo envoyée prête à voir"),
 }
 _FIELDS: Final[dict[str, Callable[[], str]]] = {
     "title": lambda: _("titre"),
@@ -65,14 +79,30 @@ _FIELDS: Final[dict[str, Callable[[], str]]] = {
     "city": lambda: _("ville"),
     "product": lambda: _("produit"),
     "email": lambda: _("adresse e-mail"),
+    "owned_since": lambda: _("depuis quelle année"),
+    "filmed_on": lambda: _("mois du film"),
+    "speech_lang": lambda: _("langue parlée"),
 }
 _JOBS: Final[dict[str, Callable[[], str]]] = {
     "transcode": lambda: _("Préparer la vidéo"),
+    "chunk": lambda: _("Préparer un passage de la vidéo"),
+    "preview": lambda: _("Préparer le premier aperçu"),
+    "remake": lambda: _("Refaire la vidéo"),
+    "poster": lambda: _("Changer l’affiche"),
+    "signals": lambda: _("Chercher ce qui mérite un regard"),
+    "captions": lambda: _("Écrire les sous-titres"),
+    "republish": lambda: _("Remplacer ce qui est en ligne"),
     "publish": lambda: _("Mettre en ligne"),
     "retract": lambda: _("Retirer du site"),
     "erase": lambda: _("Effacer"),
     "tell": lambda: _("Écrire à l’auteur"),
     "sweep": lambda: _("Vérifier ce qui attend"),
+}
+_LANES: Final[dict[str, Callable[[], str]]] = {
+    "light": lambda: _("Mises en ligne, retraits, lettres"),
+    "short": lambda: _("Premiers aperçus et contrôles"),
+    "heavy": lambda: _("Vidéos qui viennent d’arriver"),
+    "slow": lambda: _("Ce que personne n’attend"),
 }
 _JOB_STATES: Final[dict[str, Callable[[], str]]] = {
     JobState.QUEUED: lambda: _("en attente"),
@@ -110,9 +140,26 @@ def job_word(kind: str) -> str:
     return _JOBS[kind]() if kind in _JOBS else kind
 
 
+def lane_word(lane: str) -> str:
+    """What kind of work waits in a queue."""
+    return _LANES[lane]() if lane in _LANES else lane
+
+
 def job_state_word(state: str) -> str:
     """Where a job is."""
     return _JOB_STATES[state]()
+
+
+def sandbox_word(level: str) -> str:
+    """How the film tools of a worker are shut in."""
+    words = {
+        "1": _("Vidéos ouvertes en cellule : Landlock, liste d’appels système, limites"),
+        "2": _("Vidéos ouvertes en cellule : bubblewrap, liste d’appels système, limites"),
+        "3": _("Vidéos ouvertes en cellule : utilisateur à part, liste d’appels système, limites"),
+        "4": _("Aucune cellule possible sur cette machine"),
+        "off": _("Sans cellule (SANDBOX=off) : une vidéo piégée atteindrait cette machine"),
+    }
+    return words.get(level, "")
 
 
 def age(seconds: float) -> str:
@@ -123,3 +170,14 @@ def age(seconds: float) -> str:
     if minutes < 24 * 60:
         return ngettext("depuis %(num)s h", "depuis %(num)s h", minutes // 60)
     return ngettext("depuis %(num)s jour", "depuis %(num)s jours", minutes // (24 * 60))
+
+
+def seconds_in(text: str) -> float | None:
+    """A place in the film from "1:24", "84" or "84.5"; None for an empty field; raises Unacceptable."""
+    clean = text.strip().replace(",", ".")
+    if not clean:
+        return None
+    found = re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,5}(?:\.\d{1,3})?)", clean)
+    if found is None:
+        raise Unacceptable(Code.INVALID, fields={"at": Code.INVALID})
+    return int(found[1] or 0) * 60 + float(found[2])

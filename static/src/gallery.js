@@ -30,27 +30,33 @@ addEventListener("click", e => {
   if (!link.ariaDisabled) more(link);
 });
 
-let waiting, shown;
+// Three silent seconds of a card on which pointer or focus rests; nothing is fetched before, and nothing stays behind.
+let waiting, shown, resting;
 function still() {
   clearTimeout(waiting);
   shown?.remove();
-  shown = null;
+  shown = resting = null;
 }
 function look(e) {
   const frame = e.target.closest?.(".clip")?.querySelector("[data-preview]");
-  if (shown && shown.parentElement === frame) return;
+  if (frame && frame === resting) return;
   still();
   if (!frame || thrifty()) return;
+  resting = frame;
   waiting = setTimeout(() => {
     const film = document.createElement("video");
     Object.assign(film, { muted: true, playsInline: true, tabIndex: -1, src: frame.dataset.preview });
     film.setAttribute("aria-hidden", "true");
     film.className = "glance";
-    film.addEventListener("ended", still);
-    film.addEventListener("error", still);
+    const end = () => { if (shown === film) still(); };
+    film.addEventListener("ended", end);
+    film.addEventListener("error", end);
     frame.append(film);
     shown = film;
-    film.play().catch(still);
+    film.play().catch(end);
   }, 350);
 }
 for (const type of ["pointerover", "focusin"]) addEventListener(type, look);
+for (const type of ["focusout", "blur", "pagehide"]) addEventListener(type, still);
+document.documentElement.addEventListener("pointerleave", still);
+calm.addEventListener("change", still);

@@ -4,7 +4,9 @@ const player = () => $("clip-player");
 const now = () => player()?.video?.currentTime ?? 0;
 const clock = s => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
 const PLAYS = { " ": "toggle", k: "toggle", j: "back", l: "ahead", ArrowLeft: "back", ArrowRight: "ahead", ",": "frame-back", ".": "frame-ahead", "[": "slower", "]": "faster", m: "mute", f: "full" };
-const SHARED = new Set([" ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"]);
+// What a control under the focus does with a key comes first: buttons and links are pressed, sliders and radios moved.
+const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]), PRESSES = new Set([" ", "Enter"]);
+const isTaken = e => (ARROWS.has(e.key) && e.target.closest("input, [popover]")) || (PRESSES.has(e.key) && e.target.closest("button, a, summary, input, [popover]"));
 
 const typing = el => el.isContentEditable || el.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range])");
 
@@ -12,13 +14,14 @@ function act(el) {
   el.scrollIntoView({ block: "nearest" });
   if (el.matches("input:not([type=checkbox], [type=submit]), textarea, select")) return el.focus();
   el.click();
-  if (el.matches("summary") && el.parentElement.open) setTimeout(() => el.parentElement.querySelector("input, textarea, select, button")?.focus());
+  if (el.matches("summary") && el.parentElement.open) setTimeout(() => el.parentElement.querySelector("input:not([type=hidden]), textarea, select, button")?.focus());
 }
 
-function nextSignal() {
+// Round in a ring: behind the last mark comes the first, before the first the last.
+function toSignal(by) {
   const marks = $$("[data-signal][data-at]").map(a => +a.dataset.at).sort((a, b) => a - b);
-  const at = marks.find(m => m > now() + .1) ?? marks[0];
-  if (at !== undefined) player()?.seek(at);
+  const at = by > 0 ? marks.find(m => m > now() + .1) ?? marks[0] : marks.findLast(m => m < now() - .5) ?? marks.at(-1);
+  if (at !== undefined) player()?.seek(at, true);
 }
 
 function move(by) {
@@ -31,7 +34,7 @@ function meaning(keys, shifted) {
   if (keys === "?") return () => $("#shortcuts")?.togglePopover();
   const el = $(`[data-key="${CSS.escape(keys)}"]:not([aria-disabled=true], :disabled)`);
   if (el) return () => act(el);
-  if (shifted && keys === "ArrowRight") return nextSignal;
+  if (shifted && (keys === "ArrowRight" || keys === "ArrowLeft")) return () => toSignal(keys === "ArrowRight" ? 1 : -1);
   if (player() && PLAYS[keys]) return () => player().do(PLAYS[keys]);
   if (/^[1-9]$/.test(keys)) return $$(".panel .tick input")[keys - 1] && (() => $$(".panel .tick input")[keys - 1].click());
   if (keys === "j" || keys === "k") return () => move(keys === "j" ? 1 : -1);
@@ -42,7 +45,7 @@ function meaning(keys, shifted) {
 let prefix = "", forget;
 addEventListener("keydown", e => {
   if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || document.body.dataset.keys === "off" || typing(e.target)) return;
-  if (SHARED.has(e.key) && e.target.closest("button, a, summary, input, [popover]")) return;
+  if (isTaken(e)) return;
   const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
   const does = meaning(prefix ? `${prefix} ${key}` : key, e.shiftKey);
   clearTimeout(forget);
@@ -90,7 +93,7 @@ function stamp(area) {
 addEventListener("click", e => {
   const button = e.target.closest?.("button[data-insert-reason]");
   if (button) insert(button, button.dataset.text);
-  const track = e.target.closest?.(".track svg");
+  const track = e.target.closest?.("a") ? null : e.target.closest?.(".track svg");
   if (track && player()) {
     const box = track.getBoundingClientRect();
     player().seek((e.clientX - box.left) / box.width * (player().video.duration || +player().dataset.seconds));
@@ -118,4 +121,26 @@ for (const line of $$("[data-undo]")) {
     clearInterval(each);
     line.querySelector("form, button")?.remove();
   }, 1000);
+}
+
+// Instants of a cut are the whole film's: what the player shows is put back through the passages that are kept of it.
+for (const form of $$("form[data-kept]")) {
+  const kept = JSON.parse(form.dataset.kept), word = form.dataset.takeWord;
+  const inFilm = at => {
+    for (const [start, end] of kept) {
+      if (at <= end - start) return start + at;
+      at -= end - start;
+    }
+    return kept.at(-1)?.[1] ?? at;
+  };
+  for (const field of form.querySelectorAll("[data-take]")) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "btn small", textContent: word });
+    const legend = field.closest("fieldset")?.querySelector("legend")?.textContent ?? "";
+    button.setAttribute("aria-label", `${word} : ${legend} ${field.labels[0].firstChild.textContent}`.trim());
+    button.addEventListener("click", () => {
+      const at = inFilm(now());
+      field.value = `${Math.floor(at / 60)}:${(at % 60).toFixed(3).padStart(6, "0")}`;
+    });
+    field.after(button);
+  }
 }

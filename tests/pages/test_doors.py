@@ -29,6 +29,11 @@ GUESSES = {
     "campaign_id": 1,
     "verdict": "reject",
     "_verb": "note",
+    "tr": "fr",
+    "form": "vtt",
+    "number": 1,
+    "_number": 1,
+    "_act": "adopt",
 }
 TITLE, WORD = "Zibeline opaline", "zibeline"
 SECRETS = {"title": TITLE, "first_name": "Ondine", "city": "Quimperlé", "product": "Brumaire"}

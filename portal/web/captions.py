@@ -1,0 +1,313 @@
+"""Captions and transcript on pages: the tracks as files, the words of a clip's page, the plain forms that change them.
+
+Shows and parses; what may be changed, and what a cut shows, is in portal/captions.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from babel import Locale
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import captions, cuts, gallery, reasons, review, submission, webvtt
+from portal.captions import OWNERS, STAFFS, Shown
+from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
+from portal.i18n import current_language, own_name
+from portal.i18n import gettext as _
+from portal.lifecycle import OWNER, Actor
+from portal.models import Caption, Clip, State
+from portal.submission import SPEECH_LANGUAGES
+from portal.web.db import reading, writing
+from portal.web.people import actor, guard_reviewers
+from portal.web.playback import Playback, caption_label, tracks_of
+
+bp = Blueprint("captions", __name__)
+studio = Blueprint("captions_studio", __name__)
+studio.before_request(guard_reviewers)
+
+MOST_BODY: Final = 3 * webvtt.MOST_BYTES
+"""A form writes a text larger than it is."""
+
+_TYPES: Final = {"vtt": "text/vtt; charset=utf-8", "txt": "text/plain; charset=utf-8"}
+Url = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What is said, for reading: lines with their seconds, other languages with their addresses."""
+
+    lang: str
+    name: str
+    is_checked: bool
+    lines: tuple[tuple[float, str], ...]
+    others: tuple[tuple[str, str, str], ...]
+    vtt_url: str
+    txt_url: str
+
+    @property
+    def text(self) -> str:
+        """All of it, for machines."""
+        return " ".join(words for _at, words in self.lines)
+
+
+@dataclass(slots=True)
+class Edited:
+    """Captions in a form: their text in film time, the version it began with, the faults of what was sent."""
+
+    lang: str
+    text: str = ""
+    version: int = 0
+    is_checked: bool = False
+    origin: str = ""
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The language in its own name."""
+        return own_name(self.lang)
+
+
+def accept_texts(*_: Any) -> None:
+    """Let a request of these pages be as large as captions may be: before anybody looks into its form."""
+    request.max_content_length = MOST_BODY
+    request.max_form_memory_size = MOST_BODY
+
+
+for blueprint in (bp, studio):
+    blueprint.url_value_preprocessor(accept_texts)
+
+
+# Files -----------------------------------------------------------------------------------------------
+
+
+@bp.get("/<lang>/c/<string(length=10):clip_id>/captions/<tr>.<any(vtt, txt):form>")
+def published(lang: str, clip_id: str, tr: str, form: str) -> Response:  # noqa: ARG001 - the address has it
+    """The words of a published clip, as a track for players or as plain text."""
+    session = reading()
+    clip = gallery.visible(session, clip_id)
+    told = captions.shown(session, clip, gallery.cut_shown(session, clip))
+    answer = _file(told, tr, form)
+    answer.headers["Cache-Control"] = "public, max-age=60"
+    # Players on other people's pages read them too.
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    answer.add_etag()
+    return answer.make_conditional(request)
+
+
+@bp.get("/<lang>/s/<token>/captions/<tr>.<any(vtt, txt):form>")
+def owners(lang: str, token: str, tr: str, form: str) -> Response:  # noqa: ARG001 - the address has it
+    """The words of an owner's clip, whatever its state."""
+    session = reading()
+    clip = submission.by_link(session, token)
+    return _file(captions.shown(session, clip, cuts.current(session, clip)), tr, form)
+
+
+@studio.get("/studio/review/<clip_id>/captions/<tr>.<any(vtt, txt):form>")
+def reviewers(clip_id: str, tr: str, form: str) -> Response:
+    """The words of any clip, for staff."""
+    session = reading()
+    clip = review.clip_by_id(session, clip_id)
+    return _file(captions.shown(session, clip, cuts.current(session, clip)), tr, form)
+
+
+def _file(told: list[Shown], tr: str, form: str) -> Response:
+    one = next((one for one in told if one.lang == tr), None)
+    if one is None:
+        raise Missing(Code.MISSING)
+    answer = make_response(webvtt.write(one.cues) if form == "vtt" else webvtt.plain_text(one.cues))
+    answer.content_type = _TYPES[form]
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+# Beside a player -------------------------------------------------------------------------------------
+
+
+def transcript(session: Session, clip_id: str, lang: str, *, asked: str) -> Transcript | None:
+    """What is said in a published clip, in the language asked for or the one that suits the reader; None without."""
+    clip = gallery.visible(session, clip_id)
+    told = captions.shown(session, clip, gallery.cut_shown(session, clip))
+
+    def url(tr: str, form: str = "vtt") -> str:
+        return url_for("captions.published", lang=lang, clip_id=clip_id, tr=tr, form=form)
+
+    return _transcript(told, clip.speech_lang, url, asked=asked)
+
+
+def are_coming(session: Session, clip_id: str) -> bool:
+    """Whether a clip without captions will have some."""
+    return captions.are_coming(session, session.get_one(Clip, clip_id))
+
+
+def _transcript(told: list[Shown], spoken: str, url: Callable[..., str], *, asked: str) -> Transcript | None:
+    wishes = (asked, current_language(), spoken)
+    best = sorted(told, key=lambda one: wishes.index(one.lang) if one.lang in wishes else len(wishes))
+    if not best:
+        return None
+    one = best[0]
+    return Transcript(
+        lang=one.lang,
+        name=own_name(one.lang),
+        is_checked=one.is_checked,
+        lines=tuple((cue.start, cue.plain) for cue in one.cues),
+        others=tuple(
+            (other.lang, caption_label(other.lang, is_checked=other.is_checked), f"?tr={other.lang}#words")
+            for other in told
+            if other is not one
+        ),
+        vtt_url=url(one.lang),
+        txt_url=url(one.lang, "txt"),
+    )
+
+
+def with_tracks(playback: Playback | None, session: Session, clip: Clip, url: Url) -> Playback | None:
+    """The player with the clip's captions; `url` is that of one language's track."""
+    if playback is None or playback.is_first:
+        return playback
+    told = [(one.lang, url(one.lang), one.checked_at is not None) for one in captions.of(session, clip)]
+    return replace(playback, tracks=tracks_of(told, clip.speech_lang))
+
+
+def on_sheet(session: Session, clip: Clip) -> dict[str, Any]:
+    """What the moderators' page shows of a clip's captions."""
+    rows = captions.of(session, clip)
+    told = captions.shown(session, clip, cuts.current(session, clip))
+    cut = cuts.current(session, clip)
+    return {
+        "edited": [_edited(row) for row in rows],
+        "lines": {one.lang: one.cues for one in told},
+        "more": languages({row.lang for row in rows}),
+        "is_cut": not cuts.edits_of(cut).is_empty,
+        "may_write": clip.state in STAFFS and clip.film_id is not None,
+        "are_coming": not rows and captions.are_coming(session, clip),
+    }
+
+
+def on_status(session: Session, clip: Clip) -> dict[str, Any]:
+    """What the owner's page shows of a clip's captions."""
+    return {
+        "edited": [_edited(row) for row in captions.of(session, clip)],
+        "may_write": clip.state in OWNERS and clip.film_id is not None,
+        "lang": clip.speech_lang or clip.lang,
+    }
+
+
+def languages(but: set[str]) -> list[tuple[str, str]]:
+    """Languages that captions can be added in, named in the reader's."""
+    names = Locale.parse(current_language()).languages
+    found = [(code, names.get(code, code)) for code in SPEECH_LANGUAGES if code not in but and len(code) < 4]
+    return sorted(found, key=lambda pair: pair[1].casefold())
+
+
+def _edited(row: Caption) -> Edited:
+    text = webvtt.write(captions.cues_of(row))
+    return Edited(row.lang, text, row.version, row.checked_at is not None, row.origin)
+
+
+# Forms -----------------------------------------------------------------------------------------------
+
+
+@studio.get("/studio/review/<clip_id>/captions")
+def edit(clip_id: str) -> Response:
+    """The captions in one language, to be written or mended (`?tr=de`)."""
+    clip = review.clip_by_id(reading(), clip_id)
+    tr = request.args.get("tr", clip.speech_lang)
+    return redirect(url_for("review.sheet", clip_id=clip_id) + f"#captions-{tr}", 303)
+
+
+@studio.post("/studio/review/<clip_id>/captions")
+def save(clip_id: str) -> Response:
+    """Keep a moderator's captions; what cannot be taken comes back on a page of its own, with its faults."""
+
+    def clip_of(session: Session) -> Clip:
+        return review.clip_by_id(session, clip_id)
+
+    back = url_for("review.sheet", clip_id=clip_id)
+    return _saved(clip_of, actor(), STAFFS, back, "review/captions.html", clip_id=clip_id)
+
+
+@bp.post("/<lang>/s/<token>/captions")
+def save_owners(lang: str, token: str) -> Response:
+    """Keep an owner's captions, until a moderator has decided."""
+
+    def clip_of(session: Session) -> Clip:
+        return submission.by_link(session, token)
+
+    back = url_for("submission.status", lang=lang, token=token)
+    return _saved(clip_of, OWNER, OWNERS, back, "submission/captions.html", token=token)
+
+
+def _saved(
+    clip_of: Callable[[Session], Clip],
+    by: Actor,
+    states: frozenset[State],
+    back: str,
+    template: str,
+    **place: str,
+) -> Response:
+    sent, wants_delete = _sent(), request.form.get("do") == "delete" and states is STAFFS
+    try:
+        with writing() as session:
+            clip = clip_of(session)
+            if wants_delete:
+                captions.delete(session, clip, sent.lang, by=by, seen_version=sent.version)
+            else:
+                _keep(session, clip, sent, by, states)
+    except (Unacceptable, Conflict) as error:
+        sent.faults = _sentences(error)
+        if isinstance(error, Conflict) and error.facts.get("version"):
+            # What was typed is kept; sent once more it replaces the colleague's.
+            sent.version = int(error.facts["version"])
+        clip = clip_of(reading())
+        page = render_template(template, clip=clip, one=sent, back=back, is_page=True, **place)
+        return make_response(page, 409 if isinstance(error, Conflict) else 422)
+    flash(_("Sous-titres supprimés.") if wants_delete else _("Sous-titres enregistrés."), "success")
+    return redirect(f"{back}#captions", 303)
+
+
+def _keep(session: Session, clip: Clip, sent: Edited, by: Actor, states: frozenset[State]) -> None:
+    row = captions.replace(
+        session, clip, sent.lang, sent.text, by=by, seen_version=sent.version, states=states
+    )
+    captions.check(
+        session, clip, sent.lang, by=by, seen_version=row.version, is_checked=sent.is_checked, states=states
+    )
+
+
+def _sent() -> Edited:
+    """The form's fields; a chosen file counts before the text."""
+    form, version = request.form, request.form.get("version", "")
+    chosen = request.files.get("file")
+    text = _decoded(chosen.read(webvtt.MOST_BYTES + 1)) if chosen is not None and chosen.filename else ""
+    return Edited(
+        lang=form.get("tr", "")[:8],
+        text=text or form.get("text", ""),
+        # A number that no version can have is none: the database would choke on it.
+        version=int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0,
+        is_checked="checked" in form,
+    )
+
+
+def _decoded(data: bytes) -> str:
+    """A file's text: UTF-8 as it should be, or what old subtitle programs write."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252", errors="replace")
+
+
+def _sentences(error: PortalError) -> list[str]:
+    if not error.fields:
+        return [reasons.sentence(error.code, **error.facts)]
+    return [_sentence(place, code) for place, code in error.fields.items()]
+
+
+def _sentence(place: str, code: Code) -> str:
+    kind, _dot, number = place.partition(".")
+    words = reasons.sentence(code, **({"most": webvtt.MOST_CHARACTERS} if code == Code.TOO_LONG_TEXT else {}))
+    return _("Ligne %(number)s : %(fault)s", number=number, fault=words) if kind == "line" else words
