@@ -9,7 +9,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench assets translations docs requirements clean browser
+.PHONY: help run test torture lint bench assets translations docs requirements speech clean browser
 
 help: ## What can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ run: .venv/.runs ## Set up what is missing and start the whole portal (PORT=8000
 test: .venv/.tests ## Everything: lint, types, contracts, tests on real servers, journeys in a browser (TESTS=tests/rules)
 	@$(MAKE) --no-print-directory lint assets browser
 	@exec $(PY) -m pytest -n 2 $(TESTS)
+
+torture: .venv/.tests ## Every crash point in every way, 100 000 damaged films, a storm (TORTURE_SEED=1 STORM_SECONDS=180); half an hour
+	@exec env TORTURE=1 HOSTILE_MUTANTS=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/faults tests/hostile/test_intake.py
 
 lint: .venv/.tests ## Style, types, import contracts, templates
 	$(PY) -m ruff check .
@@ -40,9 +43,12 @@ translations: .venv/.runs ## Bring the catalogues up to date with the sentences 
 docs: .venv/.runs ## The pages that are made from the code: settings, lifecycle
 	@$(PY) -m ops.docs
 
-requirements: .venv/.uv ## Compile both hashed requirement files anew from pyproject.toml
+requirements: .venv/.uv ## Compile the hashed requirement files anew from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --extra speech -o requirements-speech.txt
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.txt
+
+speech: .venv/.speech ## Install what writes captions; SPEECH_MODEL then names the model
 
 clean: ## Remove what was built or installed; the data under DATA_DIR stays
 	rm -rf .venv node_modules static/dist .mypy_cache .ruff_cache .pytest_cache
@@ -67,6 +73,13 @@ browser: .venv/.tests
 	@if $(UV) --version >/dev/null 2>&1; \
 	  then $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.txt; \
 	  else $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; fi
+	@touch $@
+
+.venv/.speech: requirements-speech.txt | .venv/.runs
+	@echo "» installing what writes captions (requirements-speech.txt)"
+	@if $(UV) --version >/dev/null 2>&1; \
+	  then $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-speech.txt; \
+	  else $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-speech.txt; fi
 	@touch $@
 
 .venv/.tests: requirements-dev.txt | .venv/.runs
