@@ -2,32 +2,42 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from bench import gallery, transcode, upload
-from bench.figures import Row
+from bench import gallery, queue, transcode, upload
+from bench.figures import Figure, Row
 from config import ROOT
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[], Iterable[Row | Figure]]] = {
     "gallery": gallery.run,
-    "transcode": transcode.run,
+    "transcode-cost": transcode.cost,
+    "transcode-peers": transcode.against_peers,
+    "transcode-first": queue.first_playable,
+    "transcode-memory": transcode.by_memory,
+    "transcode-length": transcode.by_length,
+    "transcode-queue": queue.throughput,
     "upload": upload.run,
 }
 
 
 def main(arguments: list[str]) -> int:
     """Run the named benchmarks, or all."""
-    unknown = set(arguments) - set(BENCHMARKS)
+    # "transcode" is all that begins with it.
+    chosen = {
+        asked: [name for name in BENCHMARKS if asked in (name, name.split("-")[0])] for asked in arguments
+    }
+    unknown = [asked for asked, names in chosen.items() if not names]
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments or BENCHMARKS:
+    for name in [name for names in chosen.values() for name in names] or BENCHMARKS:
         print(f"\n{name}")
-        rows = BENCHMARKS[name]()
-        for row in rows:
-            print(f"  {row}")
+        rows: list[Row | Figure] = []
+        for row in BENCHMARKS[name]():
+            print(f"  {row}", flush=True)
+            rows.append(row)
         (folder / f"{name}.json").write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
     return 0
 

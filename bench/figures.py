@@ -38,3 +38,26 @@ class Row:
             "ratio_high": self.ratios[-1],
             "pairs": self.pairs,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured quantity that is no ratio: its values of each turn."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        low, high = min(self.values), max(self.values)
+        middle = statistics.median(self.values)
+        return f"{self.name:<58} {low:6.4g} / {middle:6.4g} / {high:6.4g} {self.unit}, n={len(self.values)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The figure for var/bench."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "median": statistics.median(self.values),
+            "values": self.values,
+        }

@@ -25,8 +25,11 @@ from portal.database import make_engine
 from portal.migrations import upgrade
 from portal.models import (
     Campaign,
+    Caption,
     Clip,
     ClipTheme,
+    Cut,
+    CutState,
     Film,
     Person,
     Publication,
@@ -110,6 +113,8 @@ def write(connection: Connection, count: int, chance: random.Random) -> None:
             Clip: [],
             ClipTheme: [],
             Film: [],
+            Cut: [],
+            Caption: [],
             Publication: [],
             Rendition: [],
         }
@@ -127,7 +132,8 @@ def one_clip(
     batch[Clip].append({
         "id": clip_id, "campaign_id": 1, "owner_id": 1, "state": State.PUBLISHED, "state_since": when,
         "created_at": when, "published_at": when, "title": f"Clip {number}", "first_name": "Nadia",
-        "city": "Grenoble", "lang": "fr", "speech_lang": "fr", "people": [], "film_id": film_id, "seconds": 30.0,
+        "city": "Grenoble", "lang": "fr", "speech_lang": "fr", "people": [], "film_id": film_id, "cut_id": film_id,
+        "seconds": 30.0,
         "width": 1280, "height": 720, "search_text": f"clip {number} grenoble nadia",
     })  # fmt: skip
     chosen = chance.sample(range(1, len(THEMES) + 1), chance.randint(1, 3))
@@ -136,14 +142,18 @@ def one_clip(
         "id": film_id, "clip_id": clip_id, "number": 1, "key": f"o/{film_id}", "size_bytes": 1, "received_at": when,
         "facts": {},
     })  # fmt: skip
+    batch[Cut].append({
+        "id": film_id, "clip_id": clip_id, "film_id": film_id, "number": 1, "state": CutState.ADOPTED, "created_at": when,
+    })  # fmt: skip
+    batch[Caption].append(spoken(clip_id, film_id, when, chance))
     batch[Publication].append({
-        "clip_id": clip_id, "film_id": film_id, "token": secrets.token_hex(16), "created_at": when,
+        "clip_id": clip_id, "film_id": film_id, "cut_id": film_id, "token": secrets.token_hex(16), "created_at": when,
         "complete_at": when,
     })  # fmt: skip
     for width in (360, 640, 960):
         for kind in ("avif", "webp"):
             batch[Rendition].append({
-                "clip_id": clip_id, "film_id": film_id, "name": f"poster-{width}.{kind}", "kind": "poster",
+                "clip_id": clip_id, "film_id": film_id, "cut_id": film_id, "name": f"poster-{width}.{kind}", "kind": "poster",
                 "key": f"p/{film_id}/{width}.{kind}", "content_type": f"image/{kind}", "size_bytes": 1,
                 "sha256": "", "width": width, "height": width * 9 // 16,
             })  # fmt: skip
@@ -177,3 +187,14 @@ def wait_for(port: int) -> None:
             return
         time.sleep(0.1)
     raise RuntimeError("the site does not answer")
+
+
+def spoken(clip_id: str, film_id: str, when: datetime, chance: random.Random) -> dict[str, Any]:
+    """Half a minute of speech: 75 words, of which some are common and most are rare."""
+    words = [f"w{min(9999, int(1 / (chance.random() + 1e-4))):04}x" for _ in range(75)]
+    cues = [[at / 2.5, at / 2.5 + 4, " ".join(words[at : at + 10])] for at in range(0, 75, 10)]
+    timed = [[at / 2.5, at / 2.5 + 0.3, f" {word}"] for at, word in enumerate(words)]
+    return {
+        "clip_id": clip_id, "film_id": film_id, "lang": "fr", "origin": "speech", "cues": cues, "words": timed,
+        "text": " ".join(dict.fromkeys(words)), "version": 1, "created_at": when, "changed_at": when,
+    }  # fmt: skip

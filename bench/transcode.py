@@ -1,78 +1,203 @@
-"""The whole film job's CPU seconds against one bare ffmpeg that makes the same ladder from the same film."""
+"""What film work costs: against one bare ffmpeg, against two peers, by length, in memory, in a queue."""
 
+import math
 import os
-import resource
+import re
 import shutil
+import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench.figures import Row
+from bench import peers
+from bench.costs import cpu, memory
+from bench.figures import Figure, Row
+from bench.films import KINDS, Kind, small
 from media_jobs import ffmpeg, film, hls, picture, probe, sound
 from media_jobs.ffmpeg import Tools, compose, source
-from portal.ladder import rungs_for
+from media_jobs.outline import Limits
+from portal.ladder import Profile, rungs_for
 
-TURNS = 3
-# Noise over moving shapes: the grain of a phone held in the hand is what an encoder pays for.
-FILMS = {
-    "12 s, 1280 x 720, 30 fps, grain": (12, "1280x720"),
-    "6 s, 1920 x 1080, 30 fps, grain": (6, "1920x1080"),
-}
-PREPARED = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+TURNS = 5
+SHORT, LONG = 12.0, 30.0
+PEERS_SECONDS = 6.0
+# Bits that one point of VMAF costs, by rung; docs/performance.md says where from.
+BITS_A_POINT = {1080: 0.10, 720: 0.075, 480: 0.056, 360: 0.056}
+WHOLE_DAY = 600.0
 
-
-def run() -> list[Row]:
-    """One row a film."""
-    tools = Tools.found(os.environ.get("FFMPEG"), os.environ.get("FFPROBE"), 2)
-    found: list[Row] = []
-    for name, (seconds, size) in FILMS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            original = make_film(tools, Path(folder) / "original.mp4", seconds, size)
-            facts = probe.inspect(tools, original, probe.Limits())
-            jobs = (partial(whole, tools, original), partial(bare, tools, original, facts))
-            pairs = [(cpu(jobs[0]), cpu(jobs[1])) for _ in range(TURNS)]
-        found.append(Row(f"whole job / bare ffmpeg: {name}", "CPU s", tuple(pairs)))
-    return found
+Rows = list[Row | Figure]
 
 
-def make_film(tools: Tools, path: Path, seconds: int, size: str) -> Path:
-    """A film with sound, as a phone held in the hand would give it."""
-    picture_words = f"testsrc2=size={size}:rate=30:duration={seconds},noise=alls=18:allf=t"
-    words = ["-f", "lavfi", "-i", picture_words, "-f", "lavfi", "-i", f"sine=440:duration={seconds}"]
-    subprocess.run([str(tools.ffmpeg), "-v", "error", "-y", *words, *PREPARED, str(path)], check=True)
-    return path
+def tools() -> Tools:
+    """The programs of the settings, else of the wheels."""
+    return Tools.found(os.environ.get("FFMPEG"), os.environ.get("FFPROBE"), 2)
 
 
-def cpu(act: Callable[[], None]) -> float:
-    """User and system seconds of this process and its children while it acts."""
-    before = _spent()
-    act()
-    return _spent() - before
+def cost() -> Iterator[Row | Figure]:
+    """(a) The whole job against one bare ffmpeg for the same ladder."""
+    at_hand = tools()
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, seconds in [*((one, SHORT) for one in KINDS), (KINDS[0], LONG)]:
+            original = kind.make(at_hand, Path(folder), seconds)
+            facts = probe.inspect(at_hand, original, Limits())
+            ours, theirs = partial(whole, at_hand, original), partial(bare, at_hand, original, facts)
+            pairs = tuple((cpu(ours), cpu(theirs)) for _ in range(TURNS))
+            yield Row(f"whole job / bare ffmpeg, {seconds:g} s, {kind.name}", "CPU s", pairs)
 
 
-def _spent() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+def against_peers() -> Iterator[Row | Figure]:
+    """(b) CPU against two peers' command lines; bytes, VMAF and bits at equal VMAF beside it."""
+    at_hand = tools()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind in KINDS:
+            original = kind.make(at_hand, folder, PEERS_SECONDS)
+            facts = probe.inspect(at_hand, original, Limits())
+            peer = peers.Source(original, facts.width, facts.height, facts.duration_seconds)
+            ways: dict[str, Callable[[Path], object]] = {
+                "standard": partial(whole, at_hand, original),
+                "economy": partial(whole, at_hand, original, profile=Profile.ECONOMY),
+                "mediacms": partial(peers.mediacms, at_hand, peer),
+                "peertube": partial(peers.peertube, at_hand, peer),
+            }
+            spent = {way: [0.0] * TURNS for way in ways}
+            for turn in range(TURNS):
+                for way, act in ways.items():
+                    spent[way][turn] = cpu(act)
+            for ours, theirs in (
+                ("standard", "mediacms"), ("standard", "peertube"), ("economy", "peertube"),
+            ):  # fmt: skip
+                pairs = tuple(zip(spent[ours], spent[theirs], strict=True))
+                yield Row(f"{ours} / {theirs}, {kind.name}", "CPU s", pairs)
+            yield from _quality(at_hand, folder, kind, original, ways)
 
 
-def whole(tools: Tools, original: Path) -> None:
+def by_length() -> Iterator[Row | Figure]:
+    """(e) CPU seconds a minute of film at 5 s, 30 s and 3 min."""
+    at_hand = tools()
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds in (5.0, 30.0, 180.0):
+            original = small(at_hand, Path(folder), seconds)
+            turns = 3 if seconds > LONG else TURNS
+            spent = tuple(60 / seconds * cpu(partial(whole, at_hand, original)) for _ in range(turns))
+            yield Figure(f"640 x 360, {seconds:g} s", "CPU s a minute", spent)
+
+
+def by_memory() -> Iterator[Row | Figure]:
+    """(d) Resident memory of the largest program of a job."""
+    at_hand = tools()
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS:
+            original = kind.make(at_hand, Path(folder), 3.0)
+            yield (
+                Figure(f"largest program, {kind.name}", "MiB", (memory(partial(whole, at_hand, original)),))
+            )
+        wide = Kind("4k", "", "testsrc2=size=3840x2160:rate=30", KINDS[0].encoder).make(
+            at_hand, Path(folder), 2.0
+        )
+        yield Figure("largest program, 3840 x 2160", "MiB", (memory(partial(whole, at_hand, wide)),))
+
+
+def whole(at_hand: Tools, original: Path, folder: Path, *, profile: Profile = Profile.STANDARD) -> film.Made:
     """Everything that the worker does with a film on its disk."""
-    folder = Path(tempfile.mkdtemp())
-    facts = probe.inspect(tools, original, probe.Limits())
-    film.make(tools, original, folder, facts, lambda _percent: None, lambda: False)
-    shutil.rmtree(folder)
+    facts = probe.inspect(at_hand, original, Limits())
+    order = film.Order(profile=profile)
+    return film.make(at_hand, original, folder, facts, order, lambda _percent: None, lambda: False)
 
 
-def bare(tools: Tools, original: Path, facts: probe.Facts) -> None:
+def bare(at_hand: Tools, original: Path, facts: probe.Facts, folder: Path) -> None:
     """One ffmpeg with the same filters, encoders and container, and nothing beside it."""
-    folder = Path(tempfile.mkdtemp())
     made = picture.plan(facts, rungs_for(facts.width, facts.height))
-    shown = source(original, facts.container, threads=tools.threads)
+    shown = source(original, facts.container, threads=at_hand.threads)
     wanted = {rung.name: 1 for rung in made.rungs}
     pictures = picture.cascade(picture.top_picture(shown, facts, made), made, wanted)
     heard = (shown[str(facts.audio_index)], sound.filters(None, made.seconds))
-    ladder = hls.ladder_output([pictures[rung.name][0] for rung in made.rungs], made, heard, tools.threads)
-    ffmpeg.run(tools, compose([ladder]), folder=folder, wall_seconds=600)
-    shutil.rmtree(folder)
+    ladder = hls.ladder_output([pictures[rung.name][0] for rung in made.rungs], made, heard, at_hand.threads)
+    ffmpeg.run(at_hand, compose([ladder]), folder=folder, wall_seconds=WHOLE_DAY)
+
+
+def _quality(
+    at_hand: Tools, folder: Path, kind: Kind, original: Path, ways: dict[str, Callable[[Path], object]]
+) -> Rows:
+    """Bytes and VMAF of every way's rungs, and ours at equal VMAF against each peer."""
+    measured: dict[str, dict[int, tuple[float, float]]] = {}
+    for way, act in ways.items():
+        out = folder / f"{kind.name}-{way}"
+        out.mkdir()
+        made = act(out)
+        files = made if isinstance(made, dict) else {int(path.stem): path for path in out.glob("*.cmfv")}
+        measured[way] = {
+            rung: (
+                _kbit(at_hand, path),
+                _vmaf(at_hand, path, original, kind=kind, is_ours=not isinstance(made, dict)),
+            )
+            for rung, path in files.items()
+            if rung in BITS_A_POINT
+        }
+        shutil.rmtree(out)
+    found: Rows = []
+    for way, rungs in measured.items():
+        for rung, (kbit, vmaf) in sorted(rungs.items(), reverse=True):
+            found.append(Figure(f"{way}, {kind.name}, {rung}: video", "kbit/s", (kbit,)))
+            found.append(Figure(f"{way}, {kind.name}, {rung}: VMAF", "", (vmaf,)))
+    for ours, theirs in (("standard", "mediacms"), ("standard", "peertube"), ("economy", "peertube")):
+        shared = measured[ours].keys() & measured[theirs].keys()
+        saved = [_more_bits(measured[ours][rung], measured[theirs][rung], rung) for rung in shared]
+        found.append(
+            Figure(
+                f"{ours} for {theirs}, {kind.name}: bits at equal VMAF", "%", (100 * statistics.mean(saved),)
+            )
+        )
+    return found
+
+
+def _more_bits(ours: tuple[float, float], theirs: tuple[float, float], rung: int) -> float:
+    """By how much more bits ours would need at their VMAF, as a share; less than nothing is a saving."""
+    return ours[0] / theirs[0] * math.exp(-BITS_A_POINT[rung] * (ours[1] - theirs[1])) - 1
+
+
+def _kbit(at_hand: Tools, path: Path) -> float:
+    words = [
+        "-v",
+        "error",
+        "-select_streams",
+        "v:0",
+        "-show_entries",
+        "packet=size,duration_time",
+        "-of",
+        "csv=p=0",
+    ]
+    answer = subprocess.run(
+        [str(at_hand.ffprobe), *words, str(path)], check=True, capture_output=True, text=True
+    )
+    rows = [line.strip(",").split(",") for line in answer.stdout.split()]
+    return 8 * sum(int(size) for _, size in rows) / 1000 / max(sum(float(length) for length, _ in rows), 1e-3)
+
+
+def _vmaf(at_hand: Tools, path: Path, original: Path, *, kind: Kind, is_ours: bool) -> float:
+    """VMAF against the original at its own size; an HDR original is converted as ours is where ours is judged."""
+    reference = "[1:v]fps=30"
+    if kind.is_hdr and is_ours:
+        reference += ",zscale=pin=2020:tin=709:min=2020_ncl:p=709:t=709:m=709:r=limited"
+    graph = (
+        f"{reference},format=yuv420p,setpts=N,split[b][s];[0:v]fps=30[c];"
+        "[c][s]scale=rw:rh:flags=bicubic,format=yuv420p,setpts=N[a];[a][b]libvmaf=n_threads=2"
+    )
+    words = [
+        "-v",
+        "info",
+        "-nostdin",
+        "-i",
+        str(path),
+        "-i",
+        str(original),
+        "-filter_complex",
+        graph,
+        "-f",
+        "null",
+        "-",
+    ]
+    said = subprocess.run([str(at_hand.ffmpeg), *words], check=True, capture_output=True, text=True).stderr
+    return float(re.findall(r"VMAF score: ([\d.]+)", said)[-1])

@@ -1,0 +1,205 @@
+"""What two open video sites run for one film, as command lines (docs/performance.md says from where).
+
+Their servers, queues, databases and checksums are left out, which favours them.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from media_jobs.ffmpeg import Tools
+
+# Short side: highest rate in kbit/s.
+_MEDIACMS = {1080: 6750, 720: 3750, 480: 1500, 360: 750, 240: 450, 144: 225}
+_PEERTUBE = (720, 480, 360)
+_BITS_PER_PIXEL = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A film and its upright size."""
+
+    path: Path
+    width: int
+    height: int
+    seconds: float
+    rate: int = 30
+
+    def size(self, short_side: int) -> tuple[int, int]:
+        """Width and height of a rendition."""
+        scale = short_side / min(self.width, self.height)
+        return round(self.width * scale / 2) * 2, round(self.height * scale / 2) * 2
+
+
+def _run(tools: Tools, *words: object) -> None:
+    subprocess.run([str(tools.ffmpeg), "-v", "error", "-nostdin", "-y", *map(str, words)], check=True)
+
+
+def _probe(tools: Tools, source: Source) -> None:
+    words = ["-v", "error", "-show_format", "-show_streams", "-of", "json", str(source.path)]
+    subprocess.run([str(tools.ffprobe), *words], check=True, capture_output=True)
+
+
+def mediacms(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
+    """MediaCMS 8.3: one ffmpeg a rendition (medium, CRF 23), a thumbnail, a storyboard, a GIF; packaged once by copy."""
+    _probe(tools, source)
+    film = source.path
+    _run(
+        tools,
+        "-ss",
+        source.seconds / 2,
+        "-i",
+        film,
+        "-frames:v",
+        1,
+        "-pix_fmt",
+        "yuvj420p",
+        folder / "thumbnail.jpg",
+    )
+    _run(
+        tools,
+        "-i",
+        film,
+        "-vf",
+        "fps=1/10,scale=160:90:out_range=pc,format=yuvj420p",
+        folder / "tile-%03d.jpg",
+    )
+    _run(
+        tools,
+        "-ss",
+        min(3, source.seconds / 2),
+        "-t",
+        25,
+        "-i",
+        film,
+        "-vf",
+        "fps=1,scale=344:-2",
+        folder / "hover.gif",
+    )
+    made = {}
+    for short_side, cap in _MEDIACMS.items():
+        if short_side > min(source.width, source.height) and short_side not in (240, 144):
+            continue
+        width, height = source.size(short_side)
+        path = folder / f"{short_side}.mp4"
+        picture = [
+            "-vf",
+            f"scale={width}:{height}:flags=lanczos",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "medium",
+            "-crf",
+            23,
+        ]
+        limits = ["-profile:v", "main", "-maxrate", f"{cap}k", "-bufsize", f"{cap}k", "-pix_fmt", "yuv420p"]
+        keys = ["-g", 240, "-keyint_min", 120, "-force_key_frames", "expr:gte(t,n_forced*4)"]
+        _run(tools, "-i", film, *picture, *limits, *keys, "-c:a", "aac", "-b:a", "128k", "-ac", 2, path)
+        made[short_side] = path
+    for path in made.values():
+        _run(
+            tools,
+            "-i",
+            path,
+            "-c",
+            "copy",
+            "-f",
+            "hls",
+            "-hls_time",
+            4,
+            "-hls_list_size",
+            0,
+            path.with_suffix(".m3u8"),
+        )
+    return made
+
+
+def peertube(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
+    """PeerTube: optimise (veryfast at source size), then the top rung by copy, the lower ones from the optimised file."""
+    _probe(tools, source)
+    film = source.path
+    _run(
+        tools,
+        "-ss",
+        source.seconds / 2,
+        "-i",
+        film,
+        "-frames:v",
+        1,
+        "-pix_fmt",
+        "yuvj420p",
+        folder / "thumbnail.jpg",
+    )
+    _run(
+        tools,
+        "-i",
+        film,
+        "-vf",
+        "fps=1,scale=192:-2,tile=10x10",
+        "-frames:v",
+        1,
+        "-pix_fmt",
+        "yuvj420p",
+        folder / "storyboard.jpg",
+    )
+    optimised = folder / "optimised.mp4"
+    _run(
+        tools,
+        "-i",
+        film,
+        *_peertube_words(source, source.width, source.height),
+        "-movflags",
+        "+faststart",
+        optimised,
+    )
+    top = min(source.width, source.height)
+    made = {}
+    for short_side in (top, *(one for one in _PEERTUBE if one < top)):
+        path = folder / f"{short_side}.mp4"
+        width, height = source.size(short_side)
+        words: Sequence[object] = ["-c", "copy"]
+        if short_side != top:
+            words = ["-vf", f"scale={width}:{height}", *_peertube_words(source, width, height)]
+        packaged = [
+            "-f",
+            "hls",
+            "-hls_time",
+            4,
+            "-hls_segment_type",
+            "fmp4",
+            "-hls_flags",
+            "single_file",
+            "-hls_list_size",
+            0,
+        ]
+        _run(
+            tools,
+            "-i",
+            optimised,
+            *words,
+            *packaged,
+            "-hls_segment_filename",
+            path,
+            path.with_suffix(".m3u8"),
+        )
+        made[short_side] = path
+    return made
+
+
+def _peertube_words(source: Source, width: int, height: int) -> list[object]:
+    rate = round(width * height * source.rate * _BITS_PER_PIXEL)
+    encoder = ["-c:v", "libx264", "-preset", "veryfast", "-maxrate", rate, "-bufsize", 2 * rate, "-bf", 16]
+    return [
+        *encoder,
+        "-g",
+        2 * source.rate,
+        "-pix_fmt",
+        "yuv420p",
+        "-threads",
+        1,
+        "-c:a",
+        "aac",
+        "-b:a",
+        "128k",
+    ]
