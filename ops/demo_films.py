@@ -202,9 +202,7 @@ def make(
     graph: list[str] = []
     last = ""
     for index, layer in enumerate(scene(size, random.Random(seed))):  # noqa: S311 - scenery, no secret
-        for number, frame in enumerate(layer.frames):
-            frame.save(folder / f"layer{index}-{number:02}.png", compress_level=1)
-        words += ["-f", "image2", "-framerate", str(RATE), "-i", f"layer{index}-%02d.png"]
+        words += _pixels(folder / f"layer{index}.rgba", layer.frames)
         # Each picture is decoded once and repeated here: reading it anew for every frame takes five times as long.
         again = f"loop=loop=-1:size={len(layer.frames)},setpts=N/({RATE}*TB)"
         graph.append(f"[{index}:v]format=yuva420p,{again}[l{index}]")
@@ -219,6 +217,25 @@ def make(
         tools, [*words, "-movflags", "+faststart", "film.mp4"], folder=folder, wall_seconds=WALL_SECONDS
     )
     return folder / "film.mp4"
+
+
+def _pixels(path: Path, frames: tuple[Image.Image, ...]) -> list[str]:
+    """The pictures in a file, and the words with which ffmpeg, in its jail, is handed that file open."""
+    with path.open("wb") as file:
+        for frame in frames:
+            file.write(frame.convert("RGBA").tobytes())
+    width, height = frames[0].size
+    form = [
+        "-f",
+        "rawvideo",
+        "-pixel_format",
+        "rgba",
+        "-video_size",
+        f"{width}x{height}",
+        "-framerate",
+        str(RATE),
+    ]
+    return [*form, "-protocol_whitelist", "fd", "-fd", str(path.resolve()), "-i", "fd:"]
 
 
 def _sound(notes: tuple[float, ...], seconds: float) -> str:

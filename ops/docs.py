@@ -52,7 +52,7 @@ def lifecycle_page() -> str:
     rows += ["```", "", "`withdraw` leads from every state but `withdrawn` and `erased` to `withdrawn`.", ""]
     rows += ["| state | meaning | the worker's job on entering |", "|---|---|---|"]
     for state in State:
-        job = f"`{ON_ENTER[state]}`" if state in ON_ENTER else ""
+        job = ", ".join(f"`{kind}`" for kind in ON_ENTER.get(state, ()))
         rows.append(f"| `{state}` | {MEANING[state]} | {job} |")
     rows += ["", "| verb | from | to |", "|---|---|---|"]
     for verb, transition in TRANSITIONS.items():

@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po, write_po
 from config import ROOT
 
 FOLDER = ROOT / "portal" / "translations"
-METHODS = [("portal/**.py", "python"), ("templates/**", "jinja2")]
+METHODS = [("portal/**.py", "python"), ("media_jobs/signals/**.py", "python"), ("templates/**", "jinja2")]
 OPTIONS = {"templates/**": {"trim_blocks": "true", "lstrip_blocks": "true", "encoding": "utf-8"}}
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 

@@ -18,7 +18,7 @@ def test_a_made_page_is_up_to_date(name):
 
 def test_every_setting_that_is_read_is_documented():
     text = (ROOT / "config.py").read_text(encoding="utf-8")
-    read = set(re.findall(r'self\.(?:text|number|url|raw|_bucket)\("([A-Z0-9_]+)"', text))
+    read = set(re.findall(r'self\.(?:text|number|url|raw|choice|_bucket)\("([A-Z0-9_]+)"', text))
     assert read <= {setting.name for setting in SETTINGS}
 
 
