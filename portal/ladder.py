@@ -1,6 +1,6 @@
 """The rungs of the ladder: which sizes a film deserves, and with which figures each one is encoded.
 
-Pure arithmetic; knows neither files nor tools. Figures: docs on film, "recommended pipeline".
+Pure arithmetic; knows neither files nor tools. Figures: docs/performance.md.
 """
 
 from dataclasses import dataclass, replace
