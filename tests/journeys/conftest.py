@@ -15,22 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Page, Playwright
 
-from ops.browser import downloaded, installed
 from tests import footage
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PASSWORD = "correct horse battery staple"
@@ -143,12 +132,6 @@ def review_token(portal: Portal) -> str:
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def api(playwright: Playwright, portal: Portal) -> Iterator[Callable[..., APIRequestContext]]:
     """Makes callers of the API, each with its own token."""
     made: list[APIRequestContext] = []
@@ -161,14 +144,6 @@ def api(playwright: Playwright, portal: Portal) -> Iterator[Callable[..., APIReq
     yield caller
     for one in made:
         one.dispose()
-
-
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    program = installed() or downloaded()
-    assert program is not None, "no browser: make browser"
-    with playwright.chromium.launch(executable_path=str(program), args=FLAGS) as browser:
-        yield browser
 
 
 @dataclass

@@ -1,0 +1,36 @@
+"""The one real browser of a test process: started when first asked for, shared by journeys and by tests of the player.
+
+Shared because a process can drive only one: a second one finds the first one's loop running.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from ops.browser import downloaded, installed
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    program = installed() or downloaded()
+    assert program is not None, "no browser: make browser"
+    with playwright.chromium.launch(executable_path=str(program), args=FLAGS) as browser:
+        yield browser
