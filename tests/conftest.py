@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from portal.database import make_engine, make_sessions
+from portal.i18n import SOURCE, language
 from portal.jobs import Bell
 from portal.mailer import Mailer
 from portal.migrations import upgrade
@@ -44,6 +45,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         both = any(part in path for part in BOTH_DATABASES)
         kinds = ["sqlite", "postgresql"] if both else ["sqlite"]
         metafunc.parametrize("database_kind", kinds, scope="function")
+
+
+@pytest.fixture(autouse=True)
+def in_french() -> Iterator[None]:
+    """Every test begins in the language of the sentences, whatever a page before it was asked in."""
+    with language(SOURCE):
+        yield
 
 
 @pytest.fixture(scope="session")

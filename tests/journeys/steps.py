@@ -2,6 +2,8 @@
 
 import threading
 
+from playwright.sync_api import Error
+
 from tests import footage
 
 PATIENCE_SECONDS = 180
@@ -20,9 +22,15 @@ def until(page, expression, arg=None):
 
     The page's own policy forbids the evaluation that the browser driver's waiting would need.
     """
+    told = None
     for _ in range(480):
-        if told := page.evaluate(expression, arg):
-            return told
+        try:
+            if told := page.evaluate(expression, arg):
+                return told
+        except Error as error:
+            # The page went on to another one, or loaded itself anew, while it was asked: ask the new one.
+            if "navigation" not in str(error):
+                raise
         page.wait_for_timeout(250)
     raise AssertionError(
         f"{page.url}: {expression} stayed {told!r}; the page says: {page.inner_text('main')[:600]}"
