@@ -13,7 +13,7 @@ from media_jobs.ffmpeg import Tools
 RATE = 30
 # A slow zoom into a figure with detail at every scale; what a moving hand does to it comes behind.
 DETAIL = "mandelbrot=size={w}x{h}:rate=30:maxiter=120:end_scale=0.05:bailout=4"
-SHAKE = "crop=iw-48:ih-48:x='24+20*sin(n/4)':y='24+18*sin(n/5.3)',scale={w}:{h}"
+SHAKE = "crop=iw-48:ih-48:x='24+20*sin(n/4)':y='24+18*sin(n/5.3)',scale={w}:{h},setsar=1"
 VOICE = "sine=frequency=220:sample_rate=48000,tremolo=f=5:d=0.8,volume=-12dB"
 # What phones write: one reference, high bit rate.
 H264 = (

@@ -15,6 +15,14 @@ _MEDIACMS = {1080: 6750, 720: 3750, 480: 1500, 360: 750, 240: 450, 144: 225}
 _PEERTUBE = (720, 480, 360)
 _BITS_PER_PIXEL = 0.10
 
+# Both take one picture from the middle, at full range.
+_PICTURE = ("-frames:v", 1, "-pix_fmt", "yuvj420p")
+_PEERTUBE_HLS = (
+    *("-f", "hls", "-hls_time", 4, "-hls_segment_type", "fmp4"),
+    *("-hls_flags", "single_file", "-hls_list_size", 0),
+)
+_SOUND = ("-c:a", "aac", "-b:a", "128k")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -41,165 +49,70 @@ def _probe(tools: Tools, source: Source) -> None:
     subprocess.run([str(tools.ffprobe), *words], check=True, capture_output=True)
 
 
+def _thumbnail(tools: Tools, source: Source, folder: Path) -> None:
+    _run(tools, "-ss", source.seconds / 2, "-i", source.path, *_PICTURE, folder / "thumbnail.jpg")
+
+
 def mediacms(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
     """MediaCMS 8.3: one ffmpeg a rendition (medium, CRF 23), a thumbnail, a storyboard, a GIF; packaged once by copy."""
-    _probe(tools, source)
     film = source.path
-    _run(
-        tools,
-        "-ss",
-        source.seconds / 2,
-        "-i",
-        film,
-        "-frames:v",
-        1,
-        "-pix_fmt",
-        "yuvj420p",
-        folder / "thumbnail.jpg",
-    )
-    _run(
-        tools,
-        "-i",
-        film,
-        "-vf",
-        "fps=1/10,scale=160:90:out_range=pc,format=yuvj420p",
-        folder / "tile-%03d.jpg",
-    )
-    _run(
-        tools,
-        "-ss",
-        min(3, source.seconds / 2),
-        "-t",
-        25,
-        "-i",
-        film,
-        "-vf",
-        "fps=1,scale=344:-2",
-        folder / "hover.gif",
-    )
+    _probe(tools, source)
+    _thumbnail(tools, source, folder)
+    tiles = "fps=1/10,scale=160:90:out_range=pc,format=yuvj420p"
+    _run(tools, "-i", film, "-vf", tiles, folder / "tile-%03d.jpg")
+    start = min(3, source.seconds / 2)
+    _run(tools, "-ss", start, "-t", 25, "-i", film, "-vf", "fps=1,scale=344:-2", folder / "hover.gif")
     made = {}
-    for short_side, cap in _MEDIACMS.items():
-        if short_side > min(source.width, source.height) and short_side not in (240, 144):
-            continue
-        width, height = source.size(short_side)
-        path = folder / f"{short_side}.mp4"
-        picture = [
-            "-vf",
-            f"scale={width}:{height}:flags=lanczos",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "medium",
-            "-crf",
-            23,
-        ]
-        limits = ["-profile:v", "main", "-maxrate", f"{cap}k", "-bufsize", f"{cap}k", "-pix_fmt", "yuv420p"]
-        keys = ["-g", 240, "-keyint_min", 120, "-force_key_frames", "expr:gte(t,n_forced*4)"]
-        _run(tools, "-i", film, *picture, *limits, *keys, "-c:a", "aac", "-b:a", "128k", "-ac", 2, path)
-        made[short_side] = path
+    for short_side in _MEDIACMS:
+        if short_side <= min(source.width, source.height) or short_side in (240, 144):
+            made[short_side] = folder / f"{short_side}.mp4"
+            _run(tools, "-i", film, *_mediacms_words(source, short_side), made[short_side])
     for path in made.values():
-        _run(
-            tools,
-            "-i",
-            path,
-            "-c",
-            "copy",
-            "-f",
-            "hls",
-            "-hls_time",
-            4,
-            "-hls_list_size",
-            0,
-            path.with_suffix(".m3u8"),
-        )
+        packaged = ("-c", "copy", "-f", "hls", "-hls_time", 4, "-hls_list_size", 0)
+        _run(tools, "-i", path, *packaged, path.with_suffix(".m3u8"))
     return made
+
+
+def _mediacms_words(source: Source, short_side: int) -> list[object]:
+    width, height = source.size(short_side)
+    cap = f"{_MEDIACMS[short_side]}k"
+    picture = [
+        "-vf",
+        f"scale={width}:{height}:flags=lanczos",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "medium",
+        "-crf",
+        23,
+    ]
+    limits = ["-profile:v", "main", "-maxrate", cap, "-bufsize", cap, "-pix_fmt", "yuv420p"]
+    keys = ["-g", 240, "-keyint_min", 120, "-force_key_frames", "expr:gte(t,n_forced*4)"]
+    return [*picture, *limits, *keys, *_SOUND, "-ac", 2]
 
 
 def peertube(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
     """PeerTube: optimise (veryfast at source size), then the top rung by copy, the lower ones from the optimised file."""
+    film, optimised = source.path, folder / "optimised.mp4"
     _probe(tools, source)
-    film = source.path
-    _run(
-        tools,
-        "-ss",
-        source.seconds / 2,
-        "-i",
-        film,
-        "-frames:v",
-        1,
-        "-pix_fmt",
-        "yuvj420p",
-        folder / "thumbnail.jpg",
-    )
-    _run(
-        tools,
-        "-i",
-        film,
-        "-vf",
-        "fps=1,scale=192:-2,tile=10x10",
-        "-frames:v",
-        1,
-        "-pix_fmt",
-        "yuvj420p",
-        folder / "storyboard.jpg",
-    )
-    optimised = folder / "optimised.mp4"
-    _run(
-        tools,
-        "-i",
-        film,
-        *_peertube_words(source, source.width, source.height),
-        "-movflags",
-        "+faststart",
-        optimised,
-    )
+    _thumbnail(tools, source, folder)
+    _run(tools, "-i", film, "-vf", "fps=1,scale=192:-2,tile=10x10", *_PICTURE, folder / "storyboard.jpg")
+    whole = _peertube_words(source, source.width, source.height)
+    _run(tools, "-i", film, *whole, "-movflags", "+faststart", optimised)
     top = min(source.width, source.height)
     made = {}
     for short_side in (top, *(one for one in _PEERTUBE if one < top)):
-        path = folder / f"{short_side}.mp4"
+        path = made[short_side] = folder / f"{short_side}.mp4"
         width, height = source.size(short_side)
         words: Sequence[object] = ["-c", "copy"]
         if short_side != top:
             words = ["-vf", f"scale={width}:{height}", *_peertube_words(source, width, height)]
-        packaged = [
-            "-f",
-            "hls",
-            "-hls_time",
-            4,
-            "-hls_segment_type",
-            "fmp4",
-            "-hls_flags",
-            "single_file",
-            "-hls_list_size",
-            0,
-        ]
-        _run(
-            tools,
-            "-i",
-            optimised,
-            *words,
-            *packaged,
-            "-hls_segment_filename",
-            path,
-            path.with_suffix(".m3u8"),
-        )
-        made[short_side] = path
+        names = ("-hls_segment_filename", path, path.with_suffix(".m3u8"))
+        _run(tools, "-i", optimised, *words, *_PEERTUBE_HLS, *names)
     return made
 
 
 def _peertube_words(source: Source, width: int, height: int) -> list[object]:
     rate = round(width * height * source.rate * _BITS_PER_PIXEL)
     encoder = ["-c:v", "libx264", "-preset", "veryfast", "-maxrate", rate, "-bufsize", 2 * rate, "-bf", 16]
-    return [
-        *encoder,
-        "-g",
-        2 * source.rate,
-        "-pix_fmt",
-        "yuv420p",
-        "-threads",
-        1,
-        "-c:a",
-        "aac",
-        "-b:a",
-        "128k",
-    ]
+    return [*encoder, "-g", 2 * source.rate, "-pix_fmt", "yuv420p", "-threads", 1, *_SOUND]

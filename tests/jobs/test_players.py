@@ -149,8 +149,8 @@ class Ranges(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def page(films, browser):
-    """A browser's page beside the made films, hls.js and the portal's own scripts."""
+def beside(films):
+    """The address of the made films, with hls.js and the portal's own scripts beside them."""
     (films / "hls.js").write_bytes((ROOT / "node_modules/hls.js/dist/hls.light.min.js").read_bytes())
     (films / "dist").symlink_to(ROOT / "static" / "dist")
     (films / "index.html").write_text(
@@ -159,11 +159,17 @@ def page(films, browser):
     handler = partial(Ranges, directory=str(films))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
-        yield page
-        page.close()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+@pytest.fixture
+def page(beside, browser):
+    """A page of its own for every test: one that was led elsewhere is no other test's trouble."""
+    page = browser.new_page()
+    page.goto(f"{beside}/index.html")
+    yield page
+    page.close()
 
 
 def until(page, expression):
