@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from settings_table import SETTINGS
+
 ROOT = Path(__file__).resolve().parent
+INBOX_LISTEN, INBOX_MAX_BYTES = "lmtp://127.0.0.1:8024", 36 * 1024**2
 # S3 joins at most 10 000 parts, and ours have 5 MiB.
 _MOST_UPLOAD_BYTES = 10_000 * 5 * 1024**2
 
@@ -24,191 +27,6 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting's reference entry: environment name, section, meaning, example, default as shown."""
-
-    name: str
-    section: str
-    help: str
-    example: str
-    default: str
-    secret: bool = False
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "SITE_URL",
-        "site",
-        "The portal's public address, without a path.",
-        "https://portal.example",
-        "http://127.0.0.1:8000",
-    ),
-    Setting(
-        "SITE_NAME", "site", "The portal's name, as visitors read it.", "La vie en Solène", "La vie en Solène"
-    ),
-    Setting("BRAND_NAME", "site", "The brand that runs the portal; consents name it.", "Solène", "Solène"),
-    Setting(
-        "LANGUAGES",
-        "site",
-        "Languages of the site, comma separated; each has a catalogue.",
-        "fr,en,de",
-        "fr,en,de",
-    ),
-    Setting(
-        "DEFAULT_LANGUAGE",
-        "site",
-        "Where a visitor goes whose languages we do not speak.",
-        "fr",
-        "the first of LANGUAGES",
-    ),
-    Setting(
-        "SECRET_KEY",
-        "site",
-        "Signs sessions and forms; at least 32 characters.",
-        "(64 random characters)",
-        "made and kept under DATA_DIR",
-        secret=True,
-    ),
-    Setting(
-        "METRICS_TOKEN",
-        "site",
-        "Opens /metrics to a monitoring program on another machine; at least 32 characters.",
-        "(64 random characters)",
-        "none: this machine only",
-        secret=True,
-    ),
-    Setting("PORT", "site", "The door's port on this machine.", "8000", "8000"),
-    Setting(
-        "DATA_DIR",
-        "site",
-        "Where everything lies that the portal keeps on this machine.",
-        "/srv/portal",
-        "var",
-    ),
-    Setting(
-        "DEMO",
-        "site",
-        "1 fills an empty portal with the fictional brand's clips; 0 leaves it empty.",
-        "0",
-        "1",
-    ),
-    Setting(
-        "DATABASE_URL",
-        "database",
-        "SQLite or PostgreSQL.",
-        "postgresql+psycopg://portal@127.0.0.1/portal",
-        "SQLite under DATA_DIR",
-        secret=True,
-    ),
-    Setting(
-        "BROKER_URL",
-        "broker",
-        "The doorbell between site and worker: redis:// or amqp://.",
-        "redis://127.0.0.1:6379/0",
-        "the embedded Valkey",
-        secret=True,
-    ),
-    Setting(
-        "S3_ENDPOINT_URL",
-        "storage",
-        "The storage, as this machine reaches it.",
-        "http://127.0.0.1:8333",
-        "the embedded SeaweedFS",
-    ),
-    Setting(
-        "S3_PUBLIC_URL", "storage", "The storage, as browsers reach it.", "https://media.example", "SITE_URL"
-    ),
-    Setting("S3_REGION", "storage", "The storage's region.", "eu-west-3", "us-east-1"),
-    Setting(
-        "S3_ACCESS_KEY_ID", "storage", "The storage key's name.", "portal", "made for the embedded storage"
-    ),
-    Setting(
-        "S3_SECRET_ACCESS_KEY",
-        "storage",
-        "The storage key's secret.",
-        "(a long secret)",
-        "made for the embedded storage",
-        secret=True,
-    ),
-    Setting(
-        "S3_ORIGINALS_BUCKET",
-        "storage",
-        "The private bucket: originals and previews.",
-        "brand-originals",
-        "vecu-originals",
-    ),
-    Setting(
-        "S3_PUBLIC_BUCKET",
-        "storage",
-        "The public bucket: exactly what is published.",
-        "brand-public",
-        "vecu-public",
-    ),
-    Setting(
-        "CDN_URL",
-        "storage",
-        "A CDN's address in front of the public bucket.",
-        "https://cdn.example",
-        "none: S3_PUBLIC_URL/<bucket>",
-    ),
-    Setting(
-        "MAIL_URL",
-        "mail",
-        "smtp://user:password@host:587 (smtps:// for TLS from the start).",
-        "smtp://mail.example:587",
-        "messages as .eml under DATA_DIR/mail",
-        secret=True,
-    ),
-    Setting(
-        "MAIL_FROM", "mail", "The sender of our mails.", "portal@brand.example", "portal@<SITE_URL's host>"
-    ),
-    Setting("MAX_UPLOAD_BYTES", "uploads", "The largest film taken, in bytes.", "2147483648", "2147483648"),
-    Setting("MAX_CLIP_SECONDS", "uploads", "The longest film taken, in seconds.", "180", "180"),
-    Setting("TRANSCODE_THREADS", "media", "Encoder threads of the top rung.", "2", "2"),
-    Setting(
-        "TRANSCODE_PROFILE",
-        "media",
-        "What a clip's encoding may cost: standard, or economy (0.62 of the CPU, a fifth more bytes).",
-        "economy",
-        "standard",
-    ),
-    Setting(
-        "TRANSCODE_PARALLEL_FROM",
-        "media",
-        "Films of at least so many seconds are shared out among workers that are idle; 0 for never.",
-        "120",
-        "0",
-    ),
-    Setting("FFMPEG", "media", "Path of ffmpeg.", "/usr/bin/ffmpeg", "the wheel's ffmpeg"),
-    Setting("FFPROBE", "media", "Path of ffprobe.", "/usr/bin/ffprobe", "the wheel's ffprobe"),
-    Setting(
-        "FFMPEG_FLOOR",
-        "media",
-        "off takes films with an ffmpeg that has known holes (below 8.1.2, 8.0.3, 7.1.5).",
-        "off",
-        "on",
-    ),
-    Setting(
-        "SANDBOX",
-        "media",
-        "off lets ffmpeg run without walls around it, where this machine can build none.",
-        "off",
-        "auto",
-    ),
-    Setting(
-        "SPEECH_MODEL",
-        "speech",
-        "Writes captions: a folder with a faster-whisper model, or the name of one that lies in the cache; "
-        "needs requirements-speech.txt. Nothing is ever downloaded.",
-        "/srv/models/whisper-small",
-        "none: no captions by machine",
-    ),
-    Setting("SPEECH_THREADS", "speech", "Processor threads that listen.", "4", "2"),
-    Setting("SPEECH_DEVICE", "speech", "Where the model runs: cpu, cuda or auto.", "cuda", "cpu"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +43,8 @@ class Site:
     data_dir: Path
     demo: bool
     metrics_token: str = ""
+    # Whether an owner must open a letter of ours before a moderator looks.
+    confirms_email: bool = True
 
     @property
     def host(self) -> str:
@@ -251,6 +71,22 @@ class StorageSettings:
     cdn_url: str
     site_url: str
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it runs on this machine, on the portal's own disk."""
+        return urlsplit(self.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """How much may be asked for before somebody must wait, work, or be known by his mailbox."""
+
+    challenge_from: int = 240
+    submissions_an_hour: int = 1200
+    campaign_a_day: int = 2000
+    bytes_a_day: int = 20 * 1024**3
+    free_percent: int = 5
+
 
 @dataclass(frozen=True, slots=True)
 class MailSettings:
@@ -259,6 +95,17 @@ class MailSettings:
     url: str
     sender: str
     folder: Path
+    # The mailbox that we read, empty when there is none.
+    inbox: str = ""
+    # How mails come in: where we listen, which mailbox we empty; whose word on senders counts; the largest mail.
+    listen: str = ""
+    imap_url: str = ""
+    trusts: str = ""
+    max_bytes: int = INBOX_MAX_BYTES
+    # Who is told when an owner asks to be called; empty: the administrators.
+    support: str = ""
+    # After so many views an owner is thanked; 0 for never.
+    thanks_after: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +114,8 @@ class UploadLimits:
 
     max_bytes: int
     max_seconds: int
+    # Films and uploads under way of one owner together.
+    owner_bytes: int = 20 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +144,13 @@ class SpeechSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofSettings:
+    """What owners' numbers are held against; empty where there is nothing."""
+
+    orders_csv: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the portal is told from outside, checked."""
 
@@ -307,6 +163,8 @@ class Settings:
     media: MediaSettings
     speech: SpeechSettings
     origins: Mapping[str, str]
+    guard: GuardSettings = GuardSettings()
+    proofs: ProofSettings = ProofSettings()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -383,14 +241,30 @@ class _Reader:
             uploads=UploadLimits(
                 max_bytes=self.number("MAX_UPLOAD_BYTES", 2 * 1024**3, 1, _MOST_UPLOAD_BYTES),
                 max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, 4 * 3600),
+                owner_bytes=self.number("OWNER_BYTES", 20 * 1024**3, 1, 1024**5),
             ),
+            guard=self._guard(),
             media=self._media(site.data_dir),
             speech=self._speech(),
             origins=self.origins,
+            proofs=ProofSettings(
+                orders_csv=self.text(
+                    "ORDERS_CSV", "", valid=lambda v: not v or v.startswith("/"), what="is no whole path"
+                )
+            ),
         )
         if self.faults:
             raise SettingsError(self.faults)
         return made
+
+    def _guard(self) -> GuardSettings:
+        return GuardSettings(
+            challenge_from=self.number("CHALLENGE_FROM", 240, 1, 10**6),
+            submissions_an_hour=self.number("SUBMISSIONS_AN_HOUR", 1200, 1, 10**6),
+            campaign_a_day=self.number("CAMPAIGN_A_DAY", 2000, 1, 10**6),
+            bytes_a_day=self.number("BYTES_A_DAY", 20 * 1024**3, 1, 1024**5),
+            free_percent=self.number("FREE_PERCENT", 5, 0, 90),
+        )
 
     def _site(self) -> Site:
         data_dir = Path(self.raw("DATA_DIR") or ROOT / "var").absolute()
@@ -420,6 +294,7 @@ class _Reader:
             port=port,
             data_dir=data_dir,
             demo=self.text("DEMO", "1", valid=lambda v: v in "01", what="is neither 0 nor 1") == "1",
+            confirms_email=self.choice("CONFIRM_EMAIL", "on", "off") == "on",
             metrics_token=self.text(
                 "METRICS_TOKEN",
                 "",
@@ -492,7 +367,38 @@ class _Reader:
                 "MAIL_FROM", sender, valid=lambda v: "@" in v and "\n" not in v, what="is no mail address"
             ),
             folder=site.data_dir / "mail",
+            inbox=self.text(
+                "INBOX_ADDRESS",
+                "",
+                valid=lambda v: not v or ("@" in v and "+" not in v),
+                what="is no mail address",
+            ),
+            listen=self._inbox_listen(),
+            imap_url=self._inbox_way("INBOX_IMAP_URL", "imap", "imaps"),
+            trusts=self.text(
+                "INBOX_TRUSTS", "", valid=lambda v: not set(v) & set(" ;,@"), what="is no name of a server"
+            ).casefold(),
+            max_bytes=self.number("INBOX_MAX_BYTES", INBOX_MAX_BYTES, 65536, 512 * 1024**2),
+            support=self.text(
+                "SUPPORT_EMAIL", "", valid=lambda v: not v or "@" in v[1:], what="is no mail address"
+            ),
+            thanks_after=self.number("THANKS_AFTER_VIEWS", 100, 0, 1_000_000_000),
         )
+
+    def _inbox_listen(self) -> str:
+        given = self._inbox_way("INBOX_LISTEN", "lmtp", "smtp")
+        if given and not _has_port(given):
+            self.fault("INBOX_LISTEN", f"{given!r} names no port")
+        is_read = bool(self.raw("INBOX_ADDRESS"))
+        return given or (INBOX_LISTEN if is_read and not self.raw("INBOX_IMAP_URL") else "")
+
+    def _inbox_way(self, name: str, *schemes: str) -> str:
+        """One of the two ways by which mails come in; of no use without the address that they are for."""
+        if not self.raw(name):
+            return ""
+        if not self.raw("INBOX_ADDRESS"):
+            self.fault(name, "is of no use without INBOX_ADDRESS")
+        return self.url(name, "", *schemes)
 
     def _media(self, data_dir: Path) -> MediaSettings:
         def tool(name: str) -> str:
@@ -521,6 +427,13 @@ class _Reader:
             threads=self.number("SPEECH_THREADS", 2, 1, 64),
             device=self.choice("SPEECH_DEVICE", "cpu", "cuda", "auto"),
         )
+
+
+def _has_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port is not None
+    except ValueError:
+        return False
 
 
 def shown(settings: Settings, env: Mapping[str, str]) -> list[dict[str, Any]]:

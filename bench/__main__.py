@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import gallery, queue, transcode, upload
+from bench import crowd, gallery, queue, transcode, upload
 from bench.figures import Figure, Row
 from config import ROOT
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row | Figure]]] = {
+    "crowd": crowd.run,
     "gallery": gallery.run,
     "transcode-cost": transcode.cost,
     "transcode-peers": transcode.against_peers,

@@ -24,7 +24,7 @@ from media_jobs.pieces import Piece
 from media_jobs.probe import Facts
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
-from portal import chunks, keys, leases, processing
+from portal import chunks, crash, keys, leases, processing
 from portal.errors import Away, Code, Missing, PortalError, Unavailable
 from portal.ladder import LADDER_VERSION, Profile, rungs_for
 from portal.leases import Claim
@@ -73,7 +73,9 @@ def chunk(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         theirs = Workspace(
             shop.runtime.storage, shop.runtime.settings.media.scratch, replace(claim, token=asking)
         )
+        crash.point("chunk.put")
         stored = [file.key for file in theirs.store([packed])]
+        crash.point("chunk.put.done")
     with shop.runtime.work() as session:
         is_wanted = leases.done(session, claim)
     if not is_wanted:
@@ -175,6 +177,7 @@ class Shared:
             try:
                 self._gather(made, cuts, jobs, told)
                 pieces.join(folder, made, [(piece, self._made[piece.part]) for piece in cuts])
+                crash.point("chunks.joined")
             except OSError as trouble:
                 raise Unavailable(Code.OURS_DISK, detail=str(trouble)) from trouble
             except _NotThisWay as trouble:
@@ -210,7 +213,9 @@ class Shared:
                 with self.shop.runtime.work() as session:
                     chunks.close(session, jobs)
                 # What is stored after this lies under the token of an attempt that is over: the sweep's.
+                crash.point("chunks.delete")
                 storage.delete(Bucket.ORIGINALS, list(storage.keys(Bucket.ORIGINALS, prefix)))
+                crash.point("chunks.delete.done")
 
     def _gather(
         self, made: Plan, cuts: tuple[Piece, ...], jobs: list[str], told: Callable[[float], None]
@@ -241,6 +246,7 @@ class Shared:
         name, room = _name(piece.part, token), self._room(piece.part)
         try:
             packed = self.space.fetch_beside(keys.made(self.claim.clip_id, self.claim.token, name), name)
+            crash.point("chunk.fetched")
             _unpack(packed, room)
             told = json.loads((room / _MADE_WITH).read_text())
             self.cpu_seconds += float(told.pop("cpu_seconds"))
@@ -276,6 +282,7 @@ class Shared:
                 if isinstance(trouble, Away) or trouble.code is Code.OURS_DISK:
                     raise
                 raise _NotThisWay(f"part {piece.part}: {trouble.code} {trouble.facts}") from trouble
+            crash.point("chunk.made.here")
             with self.shop.runtime.work() as session:
                 is_ours = leases.done(session, claim)
         if is_ours:

@@ -7,6 +7,7 @@ nor a person's words are ever read by a tool.
 import json
 import logging
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -42,6 +43,8 @@ FILE_BYTES = 4 << 30
 ANSWER_BYTES = 32 << 20
 TAIL_BYTES = 12_000
 POLL_SECONDS = 0.25
+# How a tool ends that is killed: by its number, or as what held it says so.
+KILLED_EXITS = (-signal.SIGKILL, -signal.SIGXCPU, 128 + signal.SIGKILL, 128 + signal.SIGXCPU)
 TOO_MANY_ERRORS_EXIT = 69
 
 # The forms phones and browsers record in, and PCM by full name; 30 decoders instead of 560.
@@ -185,7 +188,8 @@ def run(
     What it made is in `folder` once it has ended well, never before and never in part; None: it makes no file.
 
     Raises Cancelled, Unacceptable(BROKEN_FILM) when more than half of the film cannot be decoded, and
-    Unavailable: OURS_TIMEOUT after `wall_seconds`, OURS_DISK, OURS_TRANSCODE with exit status and log.
+    Unavailable: OURS_TIMEOUT after `wall_seconds` or the processor time that goes with it, OURS_DISK, OURS_TRANSCODE
+    with exit status and log; each says the seconds of processor that were spent, `cpu`.
     """
     command = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-nostats", "-y", "-v", loglevel]
     command += ["-max_alloc", str(MAX_ALLOC_BYTES), "-filter_threads", "1"]
@@ -196,6 +200,7 @@ def run(
     memory = MAKE_BYTES + THREAD_BYTES * max(0, tools.threads - 2)
     bounds = Bounds(memory, int(wall_seconds * (tools.threads + 1)) + 1, FILE_BYTES)
     with ExitStack() as stack:
+        stack.enter_context(_weighed(bounds))
         room = None if folder is None else stack.enter_context(_room(folder))
         with _started(tools, command, room, bounds, writes=folder is not None) as process:
             watch.until_end(process)
@@ -226,10 +231,11 @@ def examine(tools: Tools, path: Path, demuxer: str, *words: str, wall_seconds: f
 
     watch = _Watch(wall_seconds, _never, take)
     bounds = Bounds(ASK_BYTES, int(wall_seconds) + 1, 0)
-    with _started(tools, command, path.parent, bounds) as process:
-        watch.until_end(process)
-    if process.returncode != 0:
-        raise _explained(process.returncode, watch.tail)
+    with _weighed(bounds):
+        with _started(tools, command, path.parent, bounds) as process:
+            watch.until_end(process)
+        if process.returncode != 0:
+            raise _explained(process.returncode, watch.tail)
     return _read(answer), watch.tail
 
 
@@ -411,6 +417,25 @@ def _started(
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _weighed(bounds: Bounds) -> "Iterator[None]":
+    """Note with what goes wrong how much processor it took; a tool that used up all of its own ran out of time."""
+    before = _children_seconds()
+    try:
+        yield
+    except Unavailable as trouble:
+        spent = round(_children_seconds() - before, 1)
+        if trouble.facts.get("exit") in KILLED_EXITS and spent >= bounds.cpu_seconds - 1:
+            raise Unavailable(Code.OURS_TIMEOUT, cpu=spent, log=trouble.facts.get("log", "")) from trouble
+        trouble.facts["cpu"] = spent
+        raise
+
+
+def _children_seconds() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Changes nothing but its own temporary folder; what it finds travels to staff wit
 """
 
 import logging
-import re
 import socket
 import tempfile
 from collections.abc import Callable
@@ -17,13 +16,10 @@ from media_jobs import jail
 from media_jobs.ffmpeg import Tools, examine, films_fault, run, sandbox, version_of
 from media_jobs.jail import Level
 from portal.errors import PortalError, Unacceptable, Unavailable
-from portal.workers import FLOOR
+from portal.workers import FLOOR, is_fixed
 
 log = logging.getLogger(__name__)
 
-# The first release of each line that is free of CVE-2026-8461, where one film becomes a program that runs; FLOOR is
-# the same in words.
-FLOORS = {(7, 1): 5, (8, 0): 3, (8, 1): 2}
 # One run of the trial; a jailed tool answers in 0.05 s.
 TRIAL_SECONDS = 5
 
@@ -76,22 +72,6 @@ def check(settings: MediaSettings) -> Fitness:
         "unfit": faults,
     }
     return Fitness(tools, tuple(faults), facts, _files(tools))
-
-
-def is_fixed(version: str) -> bool | None:
-    """Whether this version of ffmpeg is at its line's floor or above; None when its name does not tell.
-
-    Distributions mend old versions without changing the number, and builds from the middle of the work have none.
-    """
-    found = re.match(r"n?(\d+)\.(\d+)(?:\.(\d+))?(.*)", version)
-    if found is None:
-        return None
-    line, patch = (int(found[1]), int(found[2])), int(found[3] or 0)
-    if (patch >= FLOORS[line]) if line in FLOORS else line > max(FLOORS):
-        return True
-    # "-0+deb12u1", "-3ubuntu5"; not "-17-g2a571b6068", which counts what came after a release.
-    is_distributions = re.match(r"-\d", found[4]) and not re.match(r"-\d+-g[0-9a-f]", found[4])
-    return None if is_distributions else False
 
 
 def _unfit(tools: Tools, fault: str) -> Fitness:

@@ -3,25 +3,26 @@
 Fetch, look, make, store, report. The record learns of a cut only when all its files lie in storage.
 """
 
+import math
 import resource
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from media_jobs import chunking, film, probe, speaking, stills
+from media_jobs import chunking, film, patience, probe, speaking, stills
 from media_jobs.ffmpeg import sandbox
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.outline import Limits
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
-from portal import chunks, crash, cuts, posters, processing
+from portal import chunks, crash, cuts, processing
 from portal.cuts import Report, Stored
 from portal.edits import EditList
 from portal.errors import Code, Missing, PortalError, Unacceptable, Unavailable
 from portal.ladder import Profile
 from portal.leases import Claim
-from portal.models import Clip, Cut
+from portal.models import Campaign, Clip, Cut
 from portal.storage import Bucket
 
 Keep = Callable[[list[Stored], Report], bool]
@@ -35,12 +36,14 @@ class _Wanted:
     sha256: str | None
     keeps_beginning: bool
     still_key: str | None
+    # What the clip's call takes; None where the portal's own limit holds.
+    max_seconds: int | None
     order: film.Order
 
 
-def limits_of(shop: Workshop, *, keeps_beginning: bool = False) -> Limits:
-    """What this portal takes."""
-    limits = Limits(max_seconds=float(shop.runtime.settings.uploads.max_seconds))
+def limits_of(shop: Workshop, *, keeps_beginning: bool = False, at_most: int | None = None) -> Limits:
+    """What this portal takes; `at_most` seconds where the clip's call takes less."""
+    limits = Limits(max_seconds=float(min(shop.runtime.settings.uploads.max_seconds, at_most or math.inf)))
     return replace(limits, keeps_beginning=True) if keeps_beginning else limits
 
 
@@ -60,16 +63,24 @@ def transcode(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
                 shop.runtime.storage.delete(Bucket.ORIGINALS, served)
         return kept
 
-    with Workspace(shop.runtime.storage, shop.runtime.settings.media.scratch, claim) as space:
+    scratch = shop.runtime.settings.media.scratch
+    with (
+        Workspace(shop.runtime.storage, scratch, claim) as space,
+        patience.judging(shop.tools, space.folder, claim.attempt),
+    ):
         sha256 = _fetch(heartbeat, space, wanted)
         facts = probe.inspect(
-            shop.tools, space.original, limits_of(shop, keeps_beginning=wanted.keeps_beginning)
+            shop.tools,
+            space.original,
+            limits_of(shop, keeps_beginning=wanted.keeps_beginning, at_most=wanted.max_seconds),
         )
         with shop.runtime.work() as session:
             if not processing.film_checked(session, claim, facts.as_json(), sha256):
                 return
+            ends = cuts.sent_with(processing.film_of(session, claim))
             if claim.attempt > 1:
                 chunks.clear(session, claim)
+        wanted = replace(wanted, order=replace(wanted.order, edits=ends))
         shared = chunking.Shared(shop, claim, heartbeat, space, facts)
         _make_and_store(shop, heartbeat, space, facts, wanted, keep, shared)
 
@@ -77,9 +88,6 @@ def transcode(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
 def remake(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     """Make another cut of a film that is known already: an edit list, or a newer ladder."""
     wanted = _wanted(shop, claim)
-    if wanted.still_key is not None and not posters.is_made(wanted.still_key):
-        # The clip may be public: a sent picture comes in by its own job, before a moderator's eyes.
-        wanted = replace(wanted, still_key=None)
 
     def keep(files: list[Stored], report: Report) -> bool:
         with shop.runtime.work() as session:
@@ -101,16 +109,21 @@ def _wanted(shop: Workshop, claim: Claim) -> _Wanted:
         original = processing.film_of(session, claim)
         clip = session.get_one(Clip, claim.clip_id)
         cut = session.get(Cut, claim.cut_id) if claim.cut_id is not None else None
+        at, still_key = clip.poster_at, clip.still_key
+        if cut is not None:
+            # The clip may be public: a sent picture comes in by its own job, before a moderator's eyes.
+            at, still_key = cuts.picture_before(session, clip)
         return _Wanted(
             key=original.key,
             sha256=original.sha256,
             keeps_beginning=original.keeps_beginning,
-            still_key=clip.still_key,
+            still_key=still_key,
+            max_seconds=session.get_one(Campaign, clip.campaign_id).max_seconds,
             order=film.Order(
                 profile=Profile(shop.runtime.settings.media.profile),
                 edits=EditList() if cut is None else EditList.from_json(cut.edits),
                 # The choice was made in the film that counts; in a new one it means nothing.
-                poster_at=clip.poster_at if clip.film_id == original.id else None,
+                poster_at=at if clip.film_id == original.id else None,
                 language=clip.speech_lang or None,
             ),
         )

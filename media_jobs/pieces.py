@@ -16,6 +16,7 @@ from media_jobs import hls, picture, stills, tracks
 from media_jobs.ffmpeg import Stream, Tools, compose, run, source
 from media_jobs.picture import Plan
 from media_jobs.probe import Facts
+from portal import crash
 from portal.errors import Code, Unavailable
 from portal.ladder import SEGMENT_SECONDS, Rung
 
@@ -149,6 +150,7 @@ def join(folder: Path, made: Plan, parts: Sequence[tuple[Piece, Path]]) -> None:
     """
     for rung in made.rungs:
         _join_rung(folder, made, rung, parts)
+        crash.point("chunks.rung.joined")
     for name in (stills.POSTER_PIXELS, stills.STORYBOARD_PIXELS):
         with (folder / name).open("wb") as whole:
             for _, room in parts:

@@ -13,7 +13,7 @@ from media_jobs.ffmpeg import Tools, compose, output, run, source
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
-from portal import crash, cuts, leases, lifecycle, posters, processing
+from portal import crash, cuts, leases, lifecycle, posters
 from portal.cuts import Stored
 from portal.errors import Code, Missing, Unacceptable, Unavailable
 from portal.leases import Claim
@@ -138,7 +138,7 @@ def _keep(shop: Workshop, claim: Claim, space: Workspace, choice: _Choice, store
 
 def _refuse(shop: Workshop, claim: Claim, refusal: Unacceptable, sent: str) -> None:
     with shop.runtime.work() as session:
-        is_ours = processing.still_refused(session, claim, refusal.code, sent)
+        is_ours = posters.still_refused(session, claim, refusal.code, sent)
     if not is_ours:
         # Another attempt has the job and still needs the file; one that nobody names is swept.
         return

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import Settings
 from media_jobs.fitness import Fitness, check
+from media_jobs.speech import hearing
 from media_jobs.sweeping import tidy
 from media_jobs.tasks import TASKS
 from media_jobs.workshop import Pace, Workshop
@@ -113,6 +114,8 @@ class Worker:
         while True:
             try:
                 facts = {**self.fitness().facts, "process": os.getpid(), "lanes": self._lanes}
+                if JobKind.CAPTIONS.queue in self._lanes:
+                    facts["speech"] = hearing(self._settings.speech)
                 with self.shop.runtime.work() as session:
                     now = db_now(session)
                     # How far this host's clock is ahead: beyond 15 minutes storages refuse what it signs.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from media_jobs import relocking
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
 from portal import crash, cuts, keys, publications
@@ -56,37 +57,54 @@ def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         shown = publications.before(session, claim.clip_id, claim.asked_at)
     for publication in shown:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), heartbeat.check)
+    relocking.relock(shop, claim, heartbeat)
     with shop.runtime.work() as session:
         publications.retracted(session, claim, [one.id for one in shown])
 
 
-def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
-    """Delete originals, previews and what is public of a clip; raises Unavailable when something is left."""
+def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> tuple[dict[str, int], int]:
+    """Delete originals, previews and what is public of a clip, and look that nothing is left.
+
+    How many objects by bucket, and their bytes: those on record count too, so that an attempt which died half-way is
+    not missing from the receipt. Raises Unavailable when something is left.
+    """
     storage = shop.runtime.storage
     with shop.runtime.read() as session:
         clip = session.get_one(Clip, claim.clip_id)
         tokens = list(session.scalars(select(Publication.token).where(Publication.clip_id == clip.id)))
-        originals = set(session.scalars(select(Film.key).where(Film.clip_id == clip.id)))
+        known = _on_record(session, clip)
         uploads = list(session.scalars(select(Upload).where(Upload.clip_id == clip.id)))
-        made = list(session.scalars(select(Rendition.key).where(Rendition.clip_id == clip.id)))
-        made += [clip.still_key] if clip.still_key is not None else []
+    shown = {one for token in tokens for one in storage.objects(Bucket.PUBLIC, keys.public_prefix(token))}
     for token in tokens:
         empty(storage, Bucket.PUBLIC, keys.public_prefix(token), heartbeat.check)
     for upload in uploads:
         if upload.storage_id:
             storage.abort_multipart(upload.key, upload.storage_id)
-    originals |= {upload.key for upload in uploads}
+    sizes = {one.key: one.size_bytes for one in storage.objects(Bucket.ORIGINALS, keys.made_prefix(clip.id))}
+    # What was sent and never taken may lie there under its key all the same.
+    sent = {upload.key: storage.size(Bucket.ORIGINALS, upload.key) for upload in uploads}
+    sizes |= known | {key: size for key, size in sent.items() if size is not None}
     heartbeat.check()
     crash.point("erasure.delete")
-    storage.delete(Bucket.ORIGINALS, [*originals, *made])
+    storage.delete(Bucket.ORIGINALS, [*sizes, *sent])
     crash.point("erasure.delete.done")
     empty(storage, Bucket.ORIGINALS, keys.made_prefix(claim.clip_id), heartbeat.check)
-    left = [key for key in originals if storage.size(Bucket.ORIGINALS, key) is not None]
+    left = [key for key in [*sizes, *sent] if storage.size(Bucket.ORIGINALS, key) is not None]
     if left:
         raise Unavailable(Code.OURS_STORAGE, left=left)
     with shop.runtime.work() as session:
         ids = session.scalars(select(Publication.id).where(Publication.clip_id == claim.clip_id)).all()
         publications.gone(session, ids)
+    counted = {Bucket.ORIGINALS.value: len(sizes), Bucket.PUBLIC.value: len(shown)}
+    return counted, sum(sizes.values()) + sum(one.size_bytes for one in shown)
+
+
+def _on_record(session: Session, clip: Clip) -> dict[str, int]:
+    """The private objects that rows name, with their bytes."""
+    films = select(Film.key, Film.size_bytes).where(Film.clip_id == clip.id, Film.erased_at.is_(None))
+    made = select(Rendition.key, Rendition.size_bytes).where(Rendition.clip_id == clip.id)
+    named = {key: size for asked in (films, made) for key, size in session.execute(asked)}
+    return named | ({clip.still_key: 0} if clip.still_key is not None else {})
 
 
 def empty(storage: Storage, bucket: Bucket, prefix: str, check: Callable[[], None]) -> None:

@@ -70,6 +70,9 @@ def look(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
             heartbeat.check()
             looked.append(_in_film_time(_measured(signal, material, claim, asked), asked))
     with shop.runtime.work() as session:
+        if not signals.tell_others(session, claim, looked):
+            raise Interrupted
+    with shop.runtime.work() as session:
         signals.keep(session, claim, looked, _shape(material.watched.levels))
 
 

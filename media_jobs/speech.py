@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from media_jobs.ffmpeg import Tools, compose, output, run, source
 from media_jobs.probe import Facts
 from portal.captions import Word
 from portal.errors import Code, Unavailable
+from portal.workers import OFF, READY
 
 RATE: Final = 16_000
 SURE: Final = 0.9
@@ -25,6 +27,8 @@ PIECE_SECONDS: Final = 600
 """Bounds the memory of a long film: 38 MB of samples at a time."""
 
 NOBODY_SPOKE: Final = 0.9
+_LIBRARY: Final = "faster_whisper"
+_NOT_INSTALLED: Final = "requirements-speech.txt is not installed"
 # The tokenizer lies beside the model: without it the library would look for one on the network.
 _PARTS: Final = ("model.bin", "tokenizer.json", "config.json")
 
@@ -40,6 +44,20 @@ class Heard:
     words: list[Word] = field(default_factory=list)
     heard_lang: str | None = None
     probability: float = 0.0
+
+
+def hearing(speech: SpeechSettings) -> str:
+    """Whether captions can be written here: OFF without a model, READY, or what is wrong; looks, loads no model."""
+    if not speech.model:
+        return OFF
+    if find_spec(_LIBRARY) is None:
+        return _NOT_INSTALLED
+    try:
+        _folder(speech)
+    except Unavailable as trouble:
+        lacking = f"lacks {trouble.facts['missing']}" if "missing" in trouble.facts else "cannot be found"
+        return f"the model {speech.model} {lacking}"
+    return READY
 
 
 def sound_of(tools: Tools, original: Path, facts: Facts, folder: Path, cancelled: Callable[[], bool]) -> Path:
@@ -149,21 +167,31 @@ class _Ear:
                 yield float(word.start), float(word.end), str(word.word)
 
 
+def _folder(speech: SpeechSettings) -> Path:
+    """Where the model lies, by its path or its name in the library's own store; raises Unavailable when it is not whole."""
+    folder = Path(speech.model)
+    if not folder.is_dir():
+        try:
+            named = import_module(_LIBRARY).download_model(speech.model, local_files_only=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise Unavailable(Code.OURS_SPEECH, model=speech.model, reason=str(error)) from error
+        folder = Path(named)
+    missing = [name for name in _PARTS if not (folder / name).is_file()]
+    if missing:
+        raise Unavailable(Code.OURS_SPEECH, model=str(folder), missing=", ".join(missing))
+    return folder
+
+
 @cache
 def _ear(speech: SpeechSettings) -> _Ear:
     """The model, loaded once in this process; small numbers on a processor, to spare its memory."""
     try:
-        whisper = import_module("faster_whisper")
+        whisper = import_module(_LIBRARY)
     except ImportError as error:
-        raise Unavailable(Code.OURS_SPEECH, reason="requirements-speech.txt is not installed") from error
+        raise Unavailable(Code.OURS_SPEECH, reason=_NOT_INSTALLED) from error
+    folder = _folder(speech)
+    kind = "int8" if speech.device == "cpu" else "auto"
     try:
-        folder = Path(speech.model)
-        if not folder.is_dir():
-            folder = Path(whisper.download_model(speech.model, local_files_only=True))
-        missing = [name for name in _PARTS if not (folder / name).is_file()]
-        if missing:
-            raise Unavailable(Code.OURS_SPEECH, model=str(folder), missing=", ".join(missing))
-        kind = "int8" if speech.device == "cpu" else "auto"
         model = whisper.WhisperModel(
             str(folder),
             device=speech.device,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from media_jobs import publishing, workspace
 from media_jobs.workshop import Workshop
-from portal import fsck, leases, notices, uploads, withdrawal
+from portal import arrivals, fsck, invitations, leases, notices, signatures, terms, views, withdrawal
 from portal.errors import PortalError
 from portal.jobs import JobKind
 from portal.lifecycle import enqueue
@@ -21,11 +21,15 @@ def quick(shop: Workshop) -> None:
     runtime = shop.runtime
     _each(
         lambda: _ring(shop),
-        lambda: uploads.repair_completing(runtime.work, runtime.storage),
-        lambda: uploads.expire_stale(runtime.work, runtime.storage),
+        lambda: arrivals.repair_completing(runtime.work, runtime.storage),
+        lambda: arrivals.collect_posted(runtime.work, runtime.storage),
+        lambda: arrivals.expire_stale(runtime.work, runtime.storage),
         lambda: _erase_due(shop),
         lambda: publishing.sweep_watched_out(shop),
         lambda: publishing.drop_cuts(shop),
+        lambda: _invite(shop),
+        lambda: signatures.ask_waiting(runtime.work),
+        lambda: terms.expire_due(runtime.work),
         lambda: tidy(shop),
     )
 
@@ -35,6 +39,10 @@ def thorough(shop: Workshop) -> None:
     runtime = shop.runtime
     _each(
         lambda: withdrawal.abandon_stale(runtime.work),
+        lambda: terms.ask_again(runtime.work),
+        lambda: _forget_views(shop),
+        lambda: _forget_guests(shop),
+        lambda: _forget_spent_letters(shop),
         lambda: fsck.tidy(runtime.read, runtime.work, runtime.storage),
     )
 
@@ -55,6 +63,17 @@ def _ring(shop: Workshop) -> None:
         shop.runtime.wake(bell)
 
 
+def _invite(shop: Workshop) -> None:
+    """Letters of invitation leave in small batches: a list of thousands must not hold up anybody's own letter."""
+    with shop.runtime.work() as session:
+        invitations.post_due(session)
+
+
+def _forget_guests(shop: Workshop) -> None:
+    with shop.runtime.work() as session:
+        invitations.forget_old(session)
+
+
 def _erase_due(shop: Workshop) -> None:
     with shop.runtime.read() as session:
         due = [clip.id for clip in withdrawal.due_for_erasure(session)]
@@ -63,6 +82,17 @@ def _erase_due(shop: Workshop) -> None:
     with shop.runtime.work() as session:
         for clip in withdrawal.due_for_erasure(session):
             enqueue(session, clip, JobKind.ERASE)
+
+
+def _forget_spent_letters(shop: Workshop) -> None:
+    with shop.runtime.read() as session:
+        spent = withdrawal.spent_letters(session)
+    shop.runtime.mailer.forget(spent)
+
+
+def _forget_views(shop: Workshop) -> None:
+    with shop.runtime.work() as session:
+        views.forget_past_days(session)
 
 
 def tidy(shop: Workshop) -> None:

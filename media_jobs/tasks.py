@@ -11,8 +11,8 @@ from media_jobs import chunking, making, posting, previewing, publishing, signal
 from media_jobs.ffmpeg import Cancelled
 from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.workshop import Workshop
-from portal import crash, film_faults, leases, lifecycle, notices, processing, submission, withdrawal
-from portal.errors import Away, Code, Missing, PortalError, Unacceptable, Unavailable
+from portal import crash, film_faults, leases, letters, lifecycle, notices, processing, withdrawal
+from portal.errors import Away, Code, PortalError, Unacceptable, Unavailable
 from portal.jobs import JobKind
 from portal.leases import Claim
 from portal.models import Clip, Notice
@@ -40,6 +40,8 @@ def tell(shop: Workshop, notice_id: str) -> None:
             html=mail.html,
             message_id=told.message_id,
             lang=mail.lang,
+            reply_to=mail.reply_to,
+            refuse_url=mail.refuse_url,
         )
         crash.point("mail.send.done")
 
@@ -128,26 +130,24 @@ def _detail(error: PortalError) -> str:
 
 
 def _erase(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
-    publishing.delete_everything(shop, claim, heartbeat)
+    objects, size = publishing.delete_everything(shop, claim, heartbeat)
     with shop.runtime.read() as session:
-        letters = notices.message_ids(session, claim.clip_id)
-    shop.runtime.mailer.forget(letters)
+        written = notices.message_ids(session, claim.clip_id)
+    letters_gone = shop.runtime.mailer.forget(written)
     crash.point("erasure.letters.done")
+    deleted = withdrawal.Deleted(objects, size, letters_gone)
     with shop.runtime.work() as session:
-        if processing.erasure_done(session, claim):
-            withdrawal.erased(session, session.get_one(Clip, claim.clip_id), by=lifecycle.WORKER)
+        if leases.done(session, claim):
+            clip = session.get_one(Clip, claim.clip_id)
+            withdrawal.erased(session, clip, by=lifecycle.WORKER, deleted=deleted)
 
 
-def _compose(shop: Workshop, told: Told) -> notices.Mail:
-    """The letter with a fresh link of its owner's: links are hashed at rest, an old one cannot be read again."""
-    site = shop.runtime.settings.site
+def _compose(shop: Workshop, told: Told) -> letters.Mail:
+    site, inbox = shop.runtime.settings.site, shop.runtime.settings.mail.inbox
     with shop.runtime.work() as session:
         notice = session.get_one(Notice, told.notice_id)
-        clip = session.get(Clip, notice.clip_id) if notice.clip_id is not None else None
-        if clip is None:
-            raise Missing(Code.MISSING, notice=told.notice_id)
-        link = notices.status_address(site, clip.lang, submission.new_link(session, clip))
-        return notices.compose(session, notice, site=site, link=link)
+        link = letters.action_link(session, notice, site=site)
+        return letters.compose(session, notice, site=site, link=link, inbox=inbox)
 
 
 _WORK: Final[dict[JobKind, Work]] = {

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from config import ROOT, SETTINGS
+from config import ROOT
 from portal.lifecycle import ON_ENTER, TRANSITIONS
 from portal.models import State
+from settings_table import SETTINGS
 
 MEANING = {
     State.DRAFT: "texts saved, no bytes yet",
@@ -24,7 +25,7 @@ MEANING = {
 
 
 def settings_page() -> str:
-    """docs/settings.md: every setting, from `config.SETTINGS`."""
+    """docs/settings.md: every setting, from `settings_table.SETTINGS`."""
     rows = [
         "# Settings",
         "",

@@ -65,7 +65,9 @@ class Run:
         self.supervisor = Supervisor(ROOT, machine.data_dir / "log")
 
     def is_ours(self, name: str) -> bool:
-        """Whether this machine runs the process: not a storage or broker that the operator has elsewhere."""
+        """Whether this machine runs the process: no storage or broker that is elsewhere, no postman without an inbox."""
+        if name == "postman":
+            return bool(self.machine.settings.mail.inbox)
         return name not in SERVERS_FIRST or name in self.machine.servers
 
     def start(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from portal import search
 from portal.database import db_now
@@ -54,6 +54,7 @@ class Shown:
     lang: str
     version: int
     is_checked: bool
+    is_automatic: bool
     cues: tuple[Cue, ...]
 
 
@@ -79,6 +80,11 @@ def cues_of(caption: Caption) -> list[Cue]:
     return [Cue(*cue) for cue in caption.cues]
 
 
+def is_automatic(caption: Caption) -> bool:
+    """Whether no person has written or proof-read these captions: wherever they are offered, it is said."""
+    return caption.checked_at is None and caption.touched_at is None
+
+
 def shown(session: Session, clip: Clip, cut: Cut | None) -> list[Shown]:
     """The captions of the clip's film as this cut shows them, in the order of `of`; those left empty are left out."""
     rows = of(session, clip)
@@ -87,10 +93,33 @@ def shown(session: Session, clip: Clip, cut: Cut | None) -> list[Shown]:
     edits = EditList() if cut is None else EditList.from_json(cut.edits)
     seconds = seconds_of(session.get(Film, clip.film_id))
     told = [
-        Shown(row.lang, row.version, row.checked_at is not None, tuple(_shown(row, edits, seconds)))
+        Shown(
+            row.lang,
+            row.version,
+            row.checked_at is not None,
+            is_automatic(row),
+            tuple(_shown(row, edits, seconds)),
+        )
         for row in rows
     ]
     return [captions for captions in told if captions.cues]
+
+
+def said(session: Session, clip: Clip, query: str) -> tuple[str, Cue] | None:
+    """Where a word that was searched for is said: language and cue, in the times of the cut that counts.
+
+    None when the clip's own texts have every word; those are looked at first.
+    """
+    wanted = [word for word in search.words_of(query) if word not in clip.search_text]
+    if not wanted:
+        return None
+    cut = session.get(Cut, clip.cut_id) if clip.cut_id is not None else None
+    for one in shown(session, clip, cut):
+        for cue in one.cues:
+            heard = search.fold(cue.plain)
+            if any(word in heard for word in wanted):
+                return one.lang, cue
+    return None
 
 
 def are_coming(session: Session, clip: Clip) -> bool:
@@ -109,9 +138,12 @@ def seconds_of(film: Film | None) -> float:
     return float(measured) if measured else 86_400.0
 
 
+_WRITTEN = (Caption.clip_id, Caption.film_id, Caption.lang, Caption.cues)
+
+
 def unsound(session: Session) -> Iterator[tuple[str, str]]:
     """Every row that is not as this file and `webvtt` leave them: (which, what is wrong); for the checker."""
-    whole = select(Caption, Film.clip_id, Clip.state).select_from(Caption)
+    whole = select(Caption, Film.clip_id, Clip.state).options(load_only(*_WRITTEN)).select_from(Caption)
     whole = whole.join(Film, Film.id == Caption.film_id).join(Clip, Clip.id == Film.clip_id)
     for row, clip_id, state in session.execute(whole.execution_options(yield_per=500)):
         subject = f"{clip_id} captions {row.lang}"

@@ -14,11 +14,11 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from portal import keys, search
-from portal.models import Caption, Clip, ClipTheme, Publication, Rendition, Theme, ThemeName
+from portal.models import Caption, Clip, ClipTheme, OwnerLevel, Publication, Rendition, Theme, ThemeName
 
 LANDSCAPE_FROM: Final = 1.2
 PORTRAIT_BELOW: Final = 0.83
-SHOWS_VERIFIED: Final = "verified"
+SHOWS_VERIFIED: Final = OwnerLevel.PURCHASE_PROVEN
 """The one owner level that a visitor sees a mark for."""
 
 _CARD_KINDS = ("poster", "hover")
@@ -67,6 +67,8 @@ class Card:
     incentive: str
     width: int
     height: int
+    # What the owner is to the brand beside a customer; empty: nothing.
+    relation: str = ""
     themes: tuple[tuple[str, str], ...] = ()
     posters: dict[str, list[tuple[int, str]]] | None = None
     # Three silent seconds, for people who rest on the card.
@@ -170,6 +172,7 @@ def _card_facts(clip: Clip, show: Presentation) -> dict[str, Any]:
         "speech_lang": clip.speech_lang,
         "owner_level": clip.owner_level,
         "incentive": clip.incentive,
+        "relation": clip.relation,
         "width": clip.width or 16,
         "height": clip.height or 9,
     }
@@ -211,14 +214,18 @@ def _files(session: Session, clips: Sequence[Clip], show: Presentation, kinds: S
 def _captions(
     session: Session, clips: Sequence[Clip], show: Presentation
 ) -> dict[str, tuple[dict[str, Any], ...]]:
-    """In which languages the words of each clip's film can be read, its own first; whether a person has checked them."""
+    """In which languages the words of each clip's film can be read, its own first; whether a person has seen to them."""
     by_film = {clip.film_id: clip for clip in clips if clip.film_id is not None}
-    wanted = select(Caption.film_id, Caption.lang, Caption.checked_at.is_not(None).label("checked"))
+    is_checked = Caption.checked_at.is_not(None)
+    automatic = and_(Caption.checked_at.is_(None), Caption.touched_at.is_(None)).label("automatic")
+    wanted = select(Caption.film_id, Caption.lang, is_checked.label("checked"), automatic)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in session.execute(wanted.where(Caption.film_id.in_(by_film))) if by_film else ():
         clip = by_film[row.film_id]
         url = show.caption_url(clip.id, row.lang)
-        found[clip.id].append({"lang": row.lang, "url": url, "checked": row.checked})
+        found[clip.id].append(
+            {"lang": row.lang, "url": url, "checked": row.checked, "automatic": row.automatic}
+        )
     spoken_in = {clip.id: clip.speech_lang for clip in clips}
     return {
         clip_id: tuple(sorted(tracks, key=lambda one: (one["lang"] != spoken_in[clip_id], one["lang"])))

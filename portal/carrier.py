@@ -1,16 +1,18 @@
-"""Carries a film from this machine's disk into the portal, by the very rules that browsers follow.
+"""Carries a film from this machine into the portal, by the very rules that browsers follow.
 
-For imports and the demo: opens the upload, PUTs the parts to signed addresses, completes.
+For imports, mails and the demo: opens the upload, PUTs the parts to signed addresses, completes.
 """
 
 import dataclasses
 import hashlib
 import http.client
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from portal import uploads
+from portal import arrivals, uploads
 from portal.errors import Code, Unavailable
 from portal.lifecycle import Actor
 from portal.models import Upload
@@ -22,35 +24,80 @@ FINGERPRINT_BYTES = 1024 * 1024
 PUT_SECONDS = 120
 
 
+Progress = Callable[[int, int], None]
+"""Told how many bytes are in the storage, and how many there will be."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """A film at hand; with a `key`, sending it again finds the upload that it has, complete or not."""
+
+    file: BinaryIO
+    name: str
+    size: int
+    content_type: str = ""
+    key: str | None = None
+
+
 def inner_storage(runtime: Runtime) -> Storage:
     """The storage, signing for the address under which this machine reaches it."""
     settings = runtime.settings.storage
     return Storage(dataclasses.replace(settings, public_url=settings.endpoint_url))
 
 
-def carry(runtime: Runtime, clip_id: str, path: Path, *, by: Actor) -> Upload:
+def carry(
+    runtime: Runtime,
+    clip_id: str,
+    path: Path,
+    *,
+    by: Actor,
+    key: str | None = None,
+    seen: Progress | None = None,
+) -> Upload:
     """Send one file for a clip, going on where an earlier try ended; raises what `uploads` raises, and Unavailable."""
+    told = announced(path)
+    with path.open("rb") as file:
+        source = Source(file, told.filename, told.size_bytes, content_type=told.content_type, key=key)
+        return carry_source(runtime, clip_id, source, by=by, seen=seen)
+
+
+def announced(path: Path) -> uploads.Announced:
+    """What a file on the disk is, as far as its name and size tell; raises OSError."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    return uploads.Announced(filename=path.name, size_bytes=path.stat().st_size, content_type=kind)
+
+
+def carry_source(
+    runtime: Runtime, clip_id: str, source: Source, *, by: Actor, seen: Progress | None = None
+) -> Upload:
+    """As `carry`, of bytes that are read once, a part at a time; `seen` is told (bytes there, bytes in all)."""
     storage = inner_storage(runtime)
-    head, tail = _fingerprint(path)
-    announced = uploads.Announced(
-        filename=path.name,
-        size_bytes=path.stat().st_size,
-        content_type=mimetypes.guess_type(path.name)[0] or "",
+    head, tail = fingerprint(source.file, source.size)
+    told = uploads.Announced(
+        filename=source.name,
+        size_bytes=source.size,
+        content_type=source.content_type,
         head_sha256=head,
         tail_sha256=tail,
+        idempotency_key=source.key,
     )
     limits = runtime.settings.uploads
-    upload, _created = uploads.start(runtime.work, storage, clip_id, announced, limits=limits, by=by)
-    there = {part.number for part in uploads.received(storage, upload)}
-    with path.open("rb") as file:
-        for number in range(1, upload.part_count + 1):
-            if number not in there:
-                file.seek((number - 1) * upload.part_size)
-                put(
-                    _address(runtime, storage, upload.id, number),
-                    file.read(uploads.part_length(upload, number)),
-                )
-    return uploads.complete(runtime.work, storage, upload.id, by=by)
+    upload, _is_new, parts = uploads.start_or_resume(
+        runtime.work, storage, clip_id, told, limits=limits, by=by
+    )
+    there = {part.number: part.size_bytes for part in parts}
+    for number in range(1, upload.part_count + 1):
+        if seen is not None:
+            seen(sum(there.values()), upload.size_bytes)
+        if number not in there:
+            source.file.seek((number - 1) * upload.part_size)
+            length = uploads.part_length(upload, number)
+            put(_address(runtime, storage, upload.id, number), source.file.read(length))
+            there[number] = length
+    done = arrivals.complete(runtime.work, storage, upload.id, by=by)
+    if seen is not None:
+        seen(upload.size_bytes, upload.size_bytes)
+    return done
 
 
 def put(url: str, data: bytes) -> int:
@@ -83,8 +130,9 @@ def _address(runtime: Runtime, storage: Storage, upload_id: str, number: int) ->
         return str(uploads.sign_parts(session, storage, upload, [number])[0]["url"])
 
 
-def _fingerprint(path: Path) -> tuple[str, str]:
-    with path.open("rb") as file:
-        head = hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()
-        file.seek(max(0, path.stat().st_size - FINGERPRINT_BYTES))
-        return head, hashlib.sha256(file.read()).hexdigest()
+def fingerprint(file: BinaryIO, size: int) -> tuple[str, str]:
+    """By what a file is known again: sha256 of its beginning and of its end."""
+    file.seek(0)
+    head = hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()
+    file.seek(max(0, size - FINGERPRINT_BYTES))
+    return head, hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()

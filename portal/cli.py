@@ -14,17 +14,15 @@ from typing import Any
 
 from config import ROOT, Settings, SettingsError, shown
 from portal import (
-    campaigns,
-    carrier,
+    call_verbs,
     cuts,
     desk,
     doctor,
     fsck,
     i18n,
+    long_verbs,
     people,
     processing,
-    reasons,
-    submission,
     themes,
 )
 from portal.errors import Conflict, PortalError
@@ -62,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> None:
         _complain(*error.faults)
         status = 2
     except PortalError as error:
-        _complain(_sentence(error))
+        _complain(long_verbs.explained(error))
         status = 1
     except (OSError, ValueError) as error:
         _complain(str(error))
@@ -73,13 +71,6 @@ def main(words: Sequence[str] | None = None) -> None:
 def _complain(*lines: str) -> None:
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def _sentence(error: PortalError) -> str:
-    facts = {name: value for name, value in error.facts.items() if name not in ("detail", "verb")}
-    said = reasons.sentence(error.code, **facts)
-    fields = ", ".join(f"{field}: {reasons.sentence(code)}" for field, code in error.fields.items())
-    return " ".join(part for part in (said, f"({error.code})", fields) if part)
 
 
 def _show(rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> int:
@@ -214,59 +205,37 @@ def themes_merge(runtime: Runtime, arguments: argparse.Namespace) -> int:
 
 
 def campaigns_add(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    """Open a call for clips at once."""
-    site = runtime.settings.site
-    lang = arguments.lang or site.default_language
+    """Open a call for clips, at once or from a day on."""
+    lang = arguments.lang or runtime.settings.site.default_language
     _known_languages(runtime, [lang])
-    with runtime.work() as session:
-        made = campaigns.add(
-            session,
-            arguments.slug,
-            title=arguments.title,
-            lang=lang,
-            question=arguments.question,
-            in_return=arguments.in_return,
-        )
-        row = {"slug": made.slug, "address": f"{site.url}/{lang}/participate/{made.slug}"}
-    return _show([row], arguments)
+    return _show(call_verbs.campaign_add(runtime, arguments, lang=lang), arguments)
 
 
 def campaigns_list(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    """All calls for clips."""
-    default = runtime.settings.site.default_language
-    with runtime.read() as session:
-        rows = [
-            {
-                "slug": one.slug,
-                "title": campaigns.text_of(one, default, default).title,
-                "opens": one.opens_at,
-                "closes": one.closes_at,
-            }
-            for one in campaigns.every(session)
-        ]
-    return _show(rows, arguments)
+    """All calls for clips, with their figures."""
+    return _show(call_verbs.campaign_list(runtime), arguments)
+
+
+def invitations_import(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Read a CSV of customers to invite; all lines are kept, or none when one is wrong. Nothing is sent."""
+    rows, status = call_verbs.guests_import(runtime, arguments, by=BY)
+    _show(rows, arguments)
+    return status
+
+
+def invitations_send(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Send the invitations of a call that nobody has sent yet."""
+    return _show(call_verbs.guests_send(runtime, arguments, by=BY), arguments)
+
+
+def invitations_list(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Who was invited to a call, and how far each invitation got."""
+    return _show(call_verbs.guests_list(runtime, arguments), arguments)
 
 
 def clips_import(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    """Hand in films that lie on this machine; the owner adds words and consents by the link printed."""
-    site, rows = runtime.settings.site, []
-    for file in arguments.file:
-        path = Path(file)
-        with runtime.work() as session:
-            clip, token = submission.begin(
-                session,
-                campaigns.by_slug(session, arguments.campaign),
-                lang=site.default_language,
-                texts=submission.Texts(email=arguments.email),
-                consents=(),
-                channel="import",
-                by=BY,
-                site=site,
-            )
-        carrier.carry(runtime, clip.id, path, by=BY)
-        address = f"{site.url}/{site.default_language}/s/{token}"
-        rows.append({"file": path.name, "id": clip.id, "status": address})
-    return _show(rows, arguments)
+    """Hand in films that lie on this machine; their owners add what is missing by the link printed. Run again, it goes on."""
+    return long_verbs.clips_import(runtime, arguments, by=BY)
 
 
 def clips_list(runtime: Runtime, arguments: argparse.Namespace) -> int:
@@ -319,7 +288,7 @@ def check(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Is everything well that the portal stands on? A line for each fault."""
     faults = doctor.faults(runtime)
     if not arguments.json:
-        for name, words in doctor.about_workers(runtime):
+        for name, words in (*doctor.about_workers(runtime), *doctor.about_inbox(runtime)):
             print(f"{name}: {words}")
     _show([{"part": part, "fault": words} for part, words in faults.items()], arguments)
     if not faults and not arguments.json:
@@ -337,6 +306,11 @@ def compare(runtime: Runtime, arguments: argparse.Namespace) -> int:
     if not findings and not arguments.json:
         print("The record and the buckets agree.")
     return 1 if findings else 0
+
+
+def receive_mail(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Take mails to INBOX_ADDRESS until stopped: films become drafts, answers reach their clip (docs/mail.md)."""
+    return long_verbs.receive_mail(runtime, arguments)
 
 
 def settings_shown(runtime: Runtime, arguments: argparse.Namespace) -> int:
@@ -374,6 +348,7 @@ def _parser() -> argparse.ArgumentParser:
         ("tokens", "Programs' keys to the API: add, list, revoke.", _token_verbs),
         ("themes", "The themes visitors tick: add, list, merge.", _theme_verbs),
         ("campaigns", "Calls for clips: add, list.", _campaign_verbs),
+        ("invitations", "Invitations to a call: import, send, list.", _invitation_verbs),
         ("clips", "Clips: import, list, retry, replan.", _clip_verbs),
     ):
         fill(
@@ -386,6 +361,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--deep", action="store_true", help="also read every published file and compare its hash"
+    )
+    _verb(verbs, "receive-mail", receive_mail, json_too=False).add_argument(
+        "--once", action="store_true", help="empty the mailbox of INBOX_IMAP_URL once and end"
     )
     _verb(verbs, "settings", settings_shown)
     _verb(verbs, "openapi", openapi, json_too=False)
@@ -445,16 +423,44 @@ def _campaign_verbs(verbs: Any) -> None:
     adding.add_argument("slug", metavar="SLUG")
     adding.add_argument("--title", required=True)
     adding.add_argument("--lang", default="", help="the language of the words (default: the portal's first)")
-    adding.add_argument("--question", default="", help="what owners are asked")
-    adding.add_argument("--in-return", default="", help="what owners are given")
+    for name, said in (
+        ("--question", "what owners are asked"),
+        ("--in-return", "what owners are given"),
+        ("--opens", "the first day, as 2026-06-01"),
+        ("--closes", "the last day"),
+        ("--example", "a published clip's id"),
+    ):
+        adding.add_argument(name, default="", help=said)
+    adding.add_argument("--help-text", default="", help="a few sentences of help")
+    adding.add_argument("--shot", action="append", default=[], help="one thing worth filming; may come again")
+    adding.add_argument(
+        "--theme", action="append", default=[], metavar="SLUG", help="a theme offered; may come again"
+    )
+    for name, least in (
+        ("--max-clips", None),
+        ("--max-seconds", None),
+        ("--answer-days", 2),
+        ("--term-months", 24),
+    ):
+        adding.add_argument(name, type=int, default=least, metavar="N")
+    adding.add_argument("--reminder-days", type=int, default=7, metavar="N", help="0: no reminder")
+    adding.add_argument("--invited-only", action="store_true")
     _verb(verbs, "list", campaigns_list)
 
 
+def _invitation_verbs(verbs: Any) -> None:
+    importing = _verb(verbs, "import", invitations_import)
+    importing.add_argument("file", metavar="FILE", help="CSV in UTF-8; - reads the standard input")
+    importing.add_argument("--dry-run", action="store_true", help="only say what the list would give")
+    importing.add_argument("--only-good", action="store_true", help="keep the good lines, leave the others")
+    listing = _verb(verbs, "list", invitations_list)
+    listing.add_argument("--limit", type=int, default=100)
+    for one in (importing, _verb(verbs, "send", invitations_send), listing):
+        one.add_argument("--campaign", required=True, metavar="SLUG")
+
+
 def _clip_verbs(verbs: Any) -> None:
-    importing = _verb(verbs, "import", clips_import)
-    importing.add_argument("file", metavar="FILE", nargs="+")
-    importing.add_argument("--campaign", required=True, metavar="SLUG")
-    importing.add_argument("--email", required=True, help="the owner's address; mails go there")
+    _import_words(_verb(verbs, "import", clips_import))
     listing = _verb(verbs, "list", clips_list)
     listing.add_argument("--state", choices=[state.value for state in State])
     listing.add_argument("--limit", type=int, default=50)
@@ -468,6 +474,21 @@ def _clip_verbs(verbs: Any) -> None:
     )
     replanning.add_argument("--limit", type=int, default=1000, metavar="N", help="at most so many (1000)")
     replanning.add_argument("--dry-run", action="store_true", help="only say which")
+
+
+def _import_words(importing: argparse.ArgumentParser) -> None:
+    importing.add_argument("file", metavar="FILE", nargs="*")
+    importing.add_argument("--campaign", metavar="SLUG", default="")
+    importing.add_argument("--email", default="", help="the owner's address; mails go there")
+    importing.add_argument("--side-file", metavar="FILE", type=Path, help="CSV or JSON: texts for each file")
+    importing.add_argument("--lang", default="", help="the language we write to the owner in")
+    for name in ("title", "first-name", "speech-lang", "city", "product", "incentive"):
+        importing.add_argument(f"--{name}", default="", help="as in POST /submissions")
+    importing.add_argument("--theme", dest="themes", metavar="SLUG", action="append", help="may come again")
+    importing.add_argument(
+        "--consents", default="", metavar="LIST", help="what the owner agreed to, for example site,adult"
+    )
+    importing.add_argument("--proof", default="", help="how that is proven: needed with --consents")
 
 
 def _pair(text: str) -> str:

@@ -1,106 +1,169 @@
-"""What owners are asked to agree to, in shipped wordings that are kept by version and hash, and who agreed when.
+"""Who agreed to which words for which clip, when and by which way; the words themselves are in wordings.py.
 
-A consent is never deleted: taking it back closes the row.
+A consent is never deleted: taking it back, or giving it anew, closes the row.
 """
 
-import hashlib
-from collections.abc import Iterable
+import calendar
+import ipaddress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal import wordings
 from portal.database import db_now
-from portal.errors import Code, Unacceptable
-from portal.i18n import gettext as _
-from portal.i18n import language
 from portal.lifecycle import Actor, record
-from portal.models import Clip, Consent, ConsentText
+from portal.models import Campaign, Clip, Consent, ConsentText
+from portal.people import hash_token
+from portal.wordings import Wording
 
-PURPOSES = ("site", "adult", "social", "ads", "contact")
-REQUIRED = ("site", "adult")
+PURPOSES: Final[tuple[str, ...]] = wordings.OWNERS
+REQUIRED: Final = ("site", "adult")
+AGENT_MOST: Final = 200
+LINK_MARK: Final = 16
+"""How many hex digits of a link's hash are kept as its mark."""
+
+_IPV4_KEPT: Final = 24
+_IPV6_KEPT: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """One purpose as people read it: the sentence next to the box, and the full text behind it."""
+class Proof:
+    """By which way somebody agreed: the mark of the link, the shortened network address, the program.
 
-    purpose: str
-    sentence: str
-    full: str
+    `lang` is the language in which the words were read; empty: the one we write to the owner in.
+    """
 
-    @property
-    def body(self) -> str:
-        """Everything that is agreed to; this is what is stored and hashed."""
-        return f"{self.sentence}\n\n{self.full}"
+    link: str = ""
+    address: str = ""
+    agent: str = ""
+    lang: str = ""
+
+
+NO_PROOF: Final = Proof()
+
+
+def proof_of(*, token: str = "", address: str | None = None, agent: str = "", lang: str = "") -> Proof:
+    """A proof from what a request brings: nothing in it leads back to the link, or to one household."""
+    return Proof(
+        link=hash_token(token)[:LINK_MARK] if token else "",
+        address=network_of(address or ""),
+        agent=" ".join(agent.split())[:AGENT_MOST],
+        lang=lang,
+    )
+
+
+def network_of(address: str) -> str:
+    """The network an address belongs to: 24 bits of IPv4, 48 of IPv6; empty for what is no address."""
+    try:
+        whole = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    inner = getattr(whole, "ipv4_mapped", None) or whole
+    kept = _IPV4_KEPT if inner.version == 4 else _IPV6_KEPT
+    return str(ipaddress.ip_network((inner, kept), strict=False))
 
 
 def wording(purpose: str, lang: str, *, brand: str) -> Wording:
     """The shipped wording of a purpose in this language; raises Unacceptable for an unknown purpose."""
-    _known({purpose})
-    with language(lang):
-        sentence, full = _shipped(purpose, brand)
-    return Wording(purpose, sentence, full)
+    return wordings.shipped(purpose, lang, brand=brand)
 
 
-def text_for(session: Session, purpose: str, lang: str, *, brand: str) -> ConsentText:
-    """The stored text of a purpose; stores it on first use, as the next version when the wording has changed."""
-    body = wording(purpose, lang, brand=brand).body
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    newest = _newest(session, purpose, lang)
-    if newest is not None and newest.sha256 == digest:
-        return newest
-    text = ConsentText(
-        purpose=purpose,
-        lang=lang,
-        version=newest.version + 1 if newest else 1,
-        body=body,
-        sha256=digest,
-        created_at=db_now(session),
-    )
-    try:
-        with session.begin_nested():
-            session.add(text)
-    except IntegrityError:
-        # Somebody else stored the same wording at the same moment.
-        stored = _newest(session, purpose, lang)
-        if stored is None or stored.sha256 != digest:
-            raise
-        return stored
-    return text
+def asked(session: Session, campaign: Campaign, lang: str, *, brand: str) -> list[Wording]:
+    """What an owner is asked in this campaign today, in the form's order."""
+    return wordings.all_in_force(session, PURPOSES, lang, brand=brand, campaign=campaign)
+
+
+def text_for(
+    session: Session, purpose: str, lang: str, *, brand: str, campaign: Campaign | None = None
+) -> ConsentText:
+    """The stored text of what is read today (`wordings.text_for`)."""
+    return wordings.text_for(session, purpose, lang, brand=brand, campaign=campaign)
 
 
 def give(
-    session: Session, clip: Clip, purposes: Iterable[str], *, lang: str, via: str, brand: str
+    session: Session,
+    clip: Clip,
+    purposes: Iterable[str],
+    *,
+    lang: str,
+    via: str,
+    brand: str,
+    proof: Proof = NO_PROOF,
 ) -> list[str]:
-    """Note that the owner agrees to these purposes; the ones that are new. Raises Unacceptable for unknown ones."""
+    """Note that the owner agrees to these purposes; the ones that are new. Raises Unacceptable for unknown ones.
+
+    From the agreement to this site the clip's term counts.
+    """
     wanted = set(purposes)
-    _known(wanted)
+    wordings.check(wanted)
     already = standing(session, clip)
     new = [purpose for purpose in PURPOSES if purpose in wanted and purpose not in already]
-    for purpose in new:
-        text = text_for(session, purpose, lang, brand=brand)
+    _note(session, clip, new, lang=lang, via=via, brand=brand, proof=proof, at=db_now(session))
+    return new
+
+
+def renew(
+    session: Session, clip: Clip, purpose: str, *, via: str, brand: str, by: Actor, proof: Proof = NO_PROOF
+) -> bool:
+    """Agree anew, to today's words and for another term; the former row is closed in the same moment.
+
+    False when nothing stood that could be renewed.
+    """
+    wordings.check({purpose})
+    former = standing(session, clip).get(purpose)
+    if former is None:
+        return False
+    now = db_now(session)
+    former.revoked_at = now
+    _note(session, clip, [purpose], lang=clip.lang, via=via, brand=brand, proof=proof, at=now)
+    record(session, clip, "renew", by=by, detail={"purpose": purpose})
+    return True
+
+
+def _note(
+    session: Session,
+    clip: Clip,
+    purposes: Sequence[str],
+    *,
+    lang: str,
+    via: str,
+    brand: str,
+    proof: Proof,
+    at: datetime,
+) -> None:
+    campaign = wordings.campaign_of(session, clip)
+    for purpose in purposes:
+        text = text_for(session, purpose, proof.lang or lang, brand=brand, campaign=campaign)
         session.add(
             Consent(
                 clip_id=clip.id,
                 text_id=text.id,
                 purpose=purpose,
-                given_at=db_now(session),
+                given_at=at,
                 given_via=via[:16],
+                link=proof.link,
+                address=proof.address,
+                agent=proof.agent,
             )
         )
+        if purpose == "site":
+            clip.consent_until = months_later(at, campaign.term_months)
     session.flush()
-    return new
 
 
 def revoke(session: Session, clip: Clip, purpose: str, *, by: Actor) -> bool:
     """Close what was agreed to for this purpose, with a line in the audit trail; False when nothing stood."""
-    _known({purpose})
+    wordings.check({purpose})
     consent = standing(session, clip).get(purpose)
     if consent is None:
         return False
     consent.revoked_at = db_now(session)
+    if purpose == "site":
+        clip.consent_until = None
     session.flush()
     record(session, clip, "revoke", by=by, detail={"purpose": purpose})
     return True
@@ -114,69 +177,8 @@ def standing(session: Session, clip: Clip) -> dict[str, Consent]:
     return {consent.purpose: consent for consent in rows}
 
 
-def _newest(session: Session, purpose: str, lang: str) -> ConsentText | None:
-    return session.scalars(
-        select(ConsentText)
-        .where(ConsentText.purpose == purpose, ConsentText.lang == lang)
-        .order_by(ConsentText.version.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def _known(purposes: set[str]) -> None:
-    if unknown := purposes - set(PURPOSES):
-        fields = {f"consents.{purpose}": Code.UNKNOWN_FIELD for purpose in sorted(unknown)}
-        raise Unacceptable(Code.UNKNOWN_FIELD, fields=fields)
-
-
-def _shipped(purpose: str, brand: str) -> tuple[str, str]:
-    """Sentence and full text in the current language; the hash changes with every letter."""
-    if purpose == "site":
-        return (
-            _("J’accepte que %(brand)s montre ce clip sur ce site, pendant 24 mois.", brand=brand),
-            _(
-                "Le clip, votre prénom, votre ville si vous la donnez et vos textes sont visibles par tous sur ce "
-                "site. %(brand)s peut réduire la taille du film, ajouter des sous-titres et choisir une image, sans "
-                "en changer le sens. Rien ne vous est pris : le film reste à vous. Vous pouvez le retirer à tout "
-                "moment, sans dire pourquoi ; il disparaît du site aussitôt.",
-                brand=brand,
-            ),
-        )
-    if purpose == "adult":
-        return (
-            _("J’ai 18 ans ou plus, et ce film est le mien."),
-            _(
-                "Vous avez filmé vous-même, ou la personne qui a filmé est d’accord. Les personnes que l’on "
-                "reconnaît dans le film sont adultes et d’accord pour y paraître."
-            ),
-        )
-    return _shipped_optional(purpose, brand)
-
-
-def _shipped_optional(purpose: str, brand: str) -> tuple[str, str]:
-    if purpose == "social":
-        return (
-            _("%(brand)s peut aussi montrer ce clip sur ses réseaux sociaux.", brand=brand),
-            _(
-                "Le clip peut être repris, entier ou en extrait, sur les comptes de %(brand)s. Si vous revenez sur "
-                "cet accord, %(brand)s efface ses propres publications ; les copies faites par d’autres ne "
-                "dépendent pas de nous.",
-                brand=brand,
-            ),
-        )
-    if purpose == "ads":
-        return (
-            _("%(brand)s peut aussi utiliser ce clip dans sa publicité.", brand=brand),
-            _(
-                "Le clip peut paraître, entier ou en extrait, dans des annonces payées par %(brand)s, jamais avec "
-                "des mots que vous n’avez pas dits.",
-                brand=brand,
-            ),
-        )
-    return (
-        _("%(brand)s peut m’écrire au sujet de ce clip.", brand=brand),
-        _(
-            "Par exemple pour vous demander une précision ou vous inviter. Les messages sur l’avancement de votre "
-            "clip vous parviennent dans tous les cas."
-        ),
-    )
+def months_later(at: datetime, months: int) -> datetime:
+    """The same hour so many calendar months later; the last day of a month that has no such day."""
+    years, month = divmod(at.month - 1 + months, 12)
+    year, month = at.year + years, month + 1
+    return at.replace(year=year, month=month, day=min(at.day, calendar.monthrange(year, month)[1]))

@@ -4,8 +4,9 @@ A cut replaces another only when all its files lie in storage. Never touches fil
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -15,10 +16,10 @@ from portal.database import db_now
 from portal.edits import EDIT as _EDIT
 from portal.edits import FIRST as _FIRST
 from portal.edits import REPLAN as _REPLAN
-from portal.edits import EditList
+from portal.edits import EditList, fitted
 from portal.errors import Code, Conflict
 from portal.jobs import JobKind
-from portal.ladder import LADDER_VERSION
+from portal.ladder import LADDER_VERSION, frame_rate_for
 from portal.leases import Claim
 from portal.lifecycle import WORKER, Actor, ActorKind, enqueue, hold, record
 from portal.models import AuditEvent, Clip, Cut, CutState, Film, Job, JobState, Publication, Rendition, State
@@ -27,6 +28,16 @@ from portal.notices import NoticeKind
 FIRST, EDIT, REPLAN = _FIRST, _EDIT, _REPLAN
 """Why a cut is made; said in portal/edits.py, for those below who must tell them apart."""
 
+SENT: Final = "still"
+"""How the file of a sent picture is named, until it is made anew."""
+
+BEFORE: Final = "before"
+"""Where the trail's entry of a sent picture keeps the choice that it takes the place of."""
+
+USUAL_RATE: Final = 30.0
+"""Frames a second of a film whose rate nobody could tell."""
+
+_UNDECIDED = (State.UPLOADING, State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED)
 _PUBLIC = (State.PUBLISHED, State.APPROVED)
 SHOWN_AS_FILM = (State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED)
 
@@ -85,9 +96,20 @@ def waiting(session: Session, clip: Clip) -> Cut | None:
     return session.scalars(found.order_by(Cut.number.desc()).limit(1)).first()
 
 
+def sent_with(film: Film) -> EditList:
+    """What the owner cut off the film's ends before sending it, on its frames; empty until the film is measured.
+
+    Raises Unacceptable(NOTHING_LEFT) when the film turned out too short for it.
+    """
+    seconds, rate = film.facts.get("duration_seconds"), film.facts.get("fps")
+    if not seconds:
+        return EditList()
+    return fitted(EditList.from_json(film.edits), frame_rate_for(float(rate or USUAL_RATE)), float(seconds))
+
+
 def first(session: Session, clip: Clip, film: Film, files: Sequence[Stored], report: Report) -> Cut:
-    """The whole film as it came, in place of everything that was made of the clip before."""
-    cut = _new(session, clip, film, EditList(), origin=FIRST, by=WORKER)
+    """The film as it came, without what its owner cut off, in place of everything that was made of the clip before."""
+    cut = _new(session, clip, film, sent_with(film), origin=FIRST, by=WORKER)
     session.execute(
         update(Cut)
         .where(Cut.clip_id == clip.id, Cut.id != cut.id, Cut.state != CutState.DROPPED)
@@ -182,6 +204,31 @@ def _has_another_picture(session: Session, clip: Clip, cut: Cut) -> bool:
     return session.scalars(chosen.limit(1)).first() is not None
 
 
+def picture_before(session: Session, clip: Clip) -> tuple[float | None, str | None]:
+    """The choice of picture (instant of the film, our own still) that stands until a sent one has been made anew."""
+    if clip.still_key is None or is_made(clip.still_key):
+        return clip.poster_at, clip.still_key
+    sent = select(AuditEvent.detail).where(AuditEvent.clip_id == clip.id, AuditEvent.verb == "poster")
+    detail = session.scalars(sent.order_by(AuditEvent.id.desc()).limit(1)).first() or {}
+    before = detail.get(BEFORE, {})
+    # An instant means something in its own film only.
+    at = before.get("at") if before.get("film") == clip.film_id else None
+    return at, before.get("key")
+
+
+def is_made(still_key: str) -> bool:
+    """Whether this key is that of our own pixels: the file that somebody sent has been seen by nobody yet."""
+    return not still_key.endswith(f"/{SENT}")
+
+
+def stills(session: Session, *, among: Iterable[str] | None = None) -> set[str]:
+    """The keys of all pictures that clips are known by, or were until one came that is not made yet."""
+    asked = select(Clip).where(Clip.still_key.is_not(None))
+    clips = session.scalars(asked if among is None else asked.where(Clip.id.in_(list(among))))
+    named = {key for clip in clips for key in (clip.still_key, picture_before(session, clip)[1])}
+    return {key for key in named if key is not None}
+
+
 def let_go(session: Session, clip: Clip, cut: Cut, *, by: Actor) -> None:
     """Do without a cut that is being made or waits; the one that counts stays. Raises Conflict when it counts."""
     hold(session, clip)
@@ -253,13 +300,26 @@ def pick_up(session: Session, cut: Cut) -> None:
         enqueue(session, clip, JobKind.REMAKE, film_id=cut.film_id, cut_id=cut.id)
 
 
+def before(session: Session, clip: Clip) -> Cut | None:
+    """What was shown of the owner's film before the one that counts now, while it can still be watched."""
+    has_files = exists().where(Rendition.cut_id == Cut.id, Rendition.kind == "mp4")
+    earlier = (Cut.clip_id == clip.id, Cut.film_id != (clip.film_id or ""), Cut.state == CutState.SUPERSEDED)
+    asked = select(Cut).where(*earlier, has_files).order_by(Cut.number.desc())
+    return session.scalars(asked.limit(1)).first()
+
+
 def to_drop(session: Session, *, at_most: int = 50) -> list[tuple[Cut, list[str]]]:
-    """Cuts that count no more and are not public any longer, with the keys of their files."""
+    """Cuts that count no more, are not public any longer, and are compared with none; with the keys of their files."""
     # By the clip's id, which both tables are indexed by.
     of_cut = (Publication.clip_id == Cut.clip_id, Publication.cut_id == Cut.id)
     is_public = exists().where(*of_cut, Publication.deleted_at.is_(None))
     counts = exists().where(Clip.id == Cut.clip_id, Clip.cut_id == Cut.id)
-    found = select(Cut).where(Cut.state == CutState.SUPERSEDED, ~is_public, ~counts).order_by(Cut.created_at)
+    # The owner and the moderators watch the film before beside the new one until somebody has decided.
+    is_beside = exists().where(
+        Clip.id == Cut.clip_id, Clip.film_id != Cut.film_id, Clip.state.in_(_UNDECIDED)
+    )
+    spent = (Cut.state == CutState.SUPERSEDED, ~is_public, ~counts, ~is_beside)
+    found = select(Cut).where(*spent).order_by(Cut.created_at)
     dropped = []
     for cut in session.scalars(found.limit(at_most)):
         keys = session.scalars(select(Rendition.key).where(Rendition.cut_id == cut.id))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from portal import people, search
+from portal import people, search, thread
 from portal.database import db_now
 from portal.errors import Code, Missing
 from portal.lifecycle import ActorKind
@@ -35,7 +35,7 @@ from portal.models import (
 )
 
 PROMISED_WORKING_DAYS: Final = 2
-"""What the owner is told: an answer within two working days."""
+"""What owners are told where a call says nothing else: an answer within two working days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,17 @@ def queue(  # noqa: PLR0913 - one word per filter of the list
     lang: str | None = None,
     q: str = "",
     order: str = "oldest",
+    replies: bool = False,
     after: tuple[datetime, str] | None = None,
     skip: int = 0,
     limit: int = 50,
 ) -> list[Row]:
-    """Clips in this state (None: in any) by how long they are in it, at most `limit`, after a place in the list."""
-    asked = select(Clip).where(*_conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q))
+    """Clips in this state (None: in any) by how long they are in it, at most `limit`, after a place in the list.
+
+    `replies`: only those whose owner waits for an answer.
+    """
+    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q, says=search.says_here)
+    asked = select(Clip).where(*wanted, *([thread.is_waiting()] if replies else []))
     if after is not None:
         since, clip_id = after
         further = Clip.state_since > since if order == "oldest" else Clip.state_since < since
@@ -132,9 +137,12 @@ def count(
     theme: str | None = None,
     lang: str | None = None,
     q: str = "",
+    replies: bool = False,
 ) -> int:
     """How many clips `queue` would list with these filters."""
-    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q)
+    says = search.SaysAnywhere()
+    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q, says=says)
+    wanted += [thread.is_waiting()] if replies else []
     return session.scalar(select(func.count()).select_from(Clip).where(*wanted)) or 0
 
 
@@ -147,10 +155,11 @@ def counts(session: Session) -> dict[str, int]:
 def late_count(session: Session) -> int:
     """How many clips wait for longer than owners were promised."""
     now = db_now(session)
-    waiting = select(Clip.state_since).where(
-        Clip.state == State.IN_REVIEW, Clip.state_since < now - timedelta(days=PROMISED_WORKING_DAYS)
+    waiting = select(Clip.state_since, Campaign.answer_days).join(Campaign, Campaign.id == Clip.campaign_id)
+    since_yesterday = waiting.where(Clip.state == State.IN_REVIEW, Clip.state_since < now - timedelta(days=1))
+    return sum(
+        promised_by(since, working_days=days) < now for since, days in session.execute(since_yesterday)
     )
-    return sum(promised_by(since) < now for since in session.scalars(waiting))
 
 
 def promised_by(since: datetime, *, working_days: int = PROMISED_WORKING_DAYS) -> datetime:
@@ -274,9 +283,15 @@ def work_figures(session: Session, *, most: int = 50) -> WorkFigures:
 
 
 def _conditions(
-    *, state: State | None, campaign: str | None, theme: str | None, lang: str | None, q: str
+    *,
+    state: State | None,
+    campaign: str | None,
+    theme: str | None,
+    lang: str | None,
+    q: str,
+    says: search.Says,
 ) -> list[ColumnElement[bool]]:
-    wanted = [search.condition(q)] if q.strip() else []
+    wanted = [search.condition(q, says)] if q.strip() else []
     if state is not None:
         wanted.append(Clip.state == state)
     if campaign:

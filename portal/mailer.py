@@ -22,18 +22,30 @@ class Mailer:
         self._settings = settings
         self._sender_name = sender_name
 
-    def send(self, *, to: str, subject: str, text: str, html: str, message_id: str, lang: str) -> None:
-        """Send one message with a text and an HTML part; raises Unavailable when it did not leave."""
+    def send(
+        self, *, to: str, subject: str, text: str, html: str, message_id: str, lang: str, reply_to: str = "",
+        refuse_url: str = "",
+    ) -> None:  # fmt: skip
+        """Send one message with a text and an HTML part; raises Unavailable when it did not leave.
+
+        `refuse_url` is where such letters are called off, by one POST too (RFC 8058).
+        """
         message = EmailMessage()
         message["From"] = formataddr((self._sender_name, self._settings.sender))
         message["To"] = to
         message["Subject"] = " ".join(subject.split())
         message["Date"] = formatdate(usegmt=True)
         message["Message-ID"] = f"<{message_id}>"
-        message["Content-Language"] = lang
         message["Auto-Submitted"] = "auto-generated"
+        if reply_to:
+            message["Reply-To"] = reply_to
+        if refuse_url:
+            message["List-Unsubscribe"] = f"<{refuse_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(text)
         message.add_alternative(html, subtype="html")
+        # Last: setting the content throws every Content-* header away.
+        message["Content-Language"] = lang
         try:
             if self._settings.url:
                 self._by_smtp(message)
@@ -42,10 +54,12 @@ class Mailer:
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(Code.OURS_MAIL, detail=str(error)) from error
 
-    def forget(self, message_ids: Iterable[str]) -> None:
-        """Delete the messages that lie in our folder; those that left by SMTP are their readers'."""
-        for message_id in message_ids:
-            (self._settings.folder / f"{message_id}.eml").unlink(missing_ok=True)
+    def forget(self, message_ids: Iterable[str]) -> int:
+        """Delete the messages that lie in our folder, and say how many; those that left by SMTP are their readers'."""
+        lying = [path for one in message_ids if (path := self._settings.folder / f"{one}.eml").exists()]
+        for path in lying:
+            path.unlink(missing_ok=True)
+        return len(lying)
 
     def fault(self) -> str | None:
         """Why mails would not leave now, or None; connects but sends nothing."""

@@ -1,35 +1,28 @@
-"""Who is told what, once: the outbox of mails, and the letters composed from templates/email.
+"""Who is told what, once: the outbox of mails.
 
-Never sends (the worker does, with the mailer); never decides about a clip.
+Never writes the letters (`letters.py` does), never sends (the worker does, with the mailer).
 """
 
+import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from config import ROOT, Site
-from portal import edit_words, reasons
 from portal.database import db_now
-from portal.edits import EditList
-from portal.errors import Code
-from portal.i18n import format_clock, format_datetime, language, raw_gettext, raw_ngettext
 from portal.jobs import Bell, JobKind, ask
-from portal.models import Clip, Cut, Decision, Notice, NoticeState, Person
+from portal.models import Clip, Notice, NoticeState, Person, Refusal
 
 LEASE_SECONDS = 180.0
 RETRY_PAUSES = (60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0)
 """Seconds before each new attempt: a mail server may be away for most of a day."""
 
-UNDO_HOURS = 24
 _OVERDUE_SECONDS = 5.0
 _BELLS_PER_SWEEP = 50
 
@@ -46,6 +39,30 @@ class NoticeKind(StrEnum):
     REMOVED = "removed"
     WITHDRAWN = "withdrawn"
     CUT_READY = "cut_ready"
+    INVITATION = "invitation"
+    REMINDER = "reminder"
+    CO_SIGNATURE = "co_signature"
+    CO_SIGNATURE_REFUSED = "co_signature_refused"
+    CO_SIGNATURE_TAKEN_BACK = "co_signature_taken_back"
+    SIGN_IN = "sign_in"
+    MESSAGE = "message"
+    THANKS = "thanks"
+    RENEWAL = "renewal"
+    EXPIRED = "expired"
+    ERASED = "erased"
+    ERASE_CONFIRM = "erase_confirm"
+    CASE_OPENED = "case_opened"
+    MAIL_TAKEN = "mail_taken"
+    MAIL_REFUSED = "mail_refused"
+
+
+TOPICS: Final[Mapping[NoticeKind, str]] = {
+    NoticeKind.INVITATION: "invitations",
+    NoticeKind.REMINDER: "invitations",
+    NoticeKind.THANKS: "thanks",
+    NoticeKind.MESSAGE: "messages",
+}
+"""Letters that people may do without, and the word under which they say so."""
 
 
 CUT_OCCASION = "cut:"
@@ -55,25 +72,6 @@ UNASKED_A_DAY = 20
 """Anybody may type anybody's address: so many letters a day leave for one before a moderator has looked."""
 
 _UNASKED = (NoticeKind.RECEIVED, NoticeKind.FINISH_LATER, NoticeKind.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One reason as the owner reads it: code, place in the film, the moderator's own words."""
-
-    code: str
-    at_seconds: float | None = None
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One composed letter."""
-
-    subject: str
-    text: str
-    html: str
-    lang: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +85,6 @@ class Told:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """What the templates may speak of."""
-
-    title: str
-    first_name: str
-    clip_url: str
-    action_url: str
-    site: Site
-    reasons: list[dict[str, str]] = field(default_factory=list)
-    fault: str = ""
-    until: str = ""
-    changes: list[str] = field(default_factory=list)
-
-
 # The outbox --------------------------------------------------------------------------------------------
 
 
@@ -112,11 +95,14 @@ def tell(
     *,
     occasion: str,
     decision_id: int | None = None,
+    about: str = "",
+    facts: Mapping[str, Any] | None = None,
     delay: float = 0.0,
 ) -> Notice | None:
     """Put one letter to the clip's owner into the outbox; `delay` (seconds) leaves time for an undo.
 
-    None when there is nobody to write to, or when a stranger could be flooding that address. The same occasion twice makes one notice.
+    None when there is nobody to write to, when a stranger could be flooding that address, or when the owner does
+    without such letters. The same occasion twice makes one notice.
     """
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
     if owner is None or not owner.email:
@@ -124,20 +110,78 @@ def tell(
     known = session.scalars(select(Notice).where(Notice.occasion == occasion)).first()
     if known is not None:
         return known
-    now = db_now(session)
-    if kind in _UNASKED and _told_today(session, owner, now) >= UNASKED_A_DAY:
+    if kind in _UNASKED and _told_today(session, owner, db_now(session)) >= UNASKED_A_DAY:
         return None
+    if is_refused(session, kind, owner.email):
+        return None
+    return _put(
+        session, kind, occasion, delay, clip_id=clip.id, person_id=owner.id, lang=clip.lang,
+        decision_id=decision_id, about=about, facts=dict(facts or {}),
+    )  # fmt: skip
+
+
+def write(  # noqa: PLR0913 - to whom, of what, why
+    session: Session,
+    kind: NoticeKind,
+    *,
+    to: Person | str,
+    lang: str,
+    occasion: str,
+    clip: Clip | None = None,
+    about: str = "",
+    facts: Mapping[str, Any] | None = None,
+    delay: float = 0.0,
+) -> Notice | None:
+    """Put one letter to a person, or to a bare address, into the outbox; None when it is not wanted there.
+
+    `about` is the id of the row that the letter speaks of, `facts` what its template says beside. A bare address is
+    forgotten with the letter (`notice_sent`). The same occasion twice makes one notice.
+    """
+    known = session.scalars(select(Notice).where(Notice.occasion == occasion)).first()
+    if known is not None:
+        return known
+    address = to.email if isinstance(to, Person) else to
+    if not address or is_refused(session, kind, address):
+        return None
+    return _put(
+        session, kind, occasion, delay, clip_id=clip.id if clip is not None else None, lang=lang, about=about,
+        person_id=to.id if isinstance(to, Person) else None, facts=dict(facts or {}),
+        address=None if isinstance(to, Person) else address,
+    )  # fmt: skip
+
+
+def pretend(session: Session, kind: NoticeKind, *, lang: str) -> None:
+    """Do the work of a letter that goes to nobody: whoever asks must not learn from our haste whom we know."""
+    occasion = f"nobody:{secrets.token_hex(16)}"
+    if session.scalars(select(Notice).where(Notice.occasion == occasion)).first() is None:
+        _put(session, kind, occasion, 0.0, lang=lang)
+
+
+def address_hash(address: str) -> str:
+    """What is kept of an address that must be known again without being stored: sha256 in hex."""
+    return hashlib.sha256(f"address:{address.strip().casefold()}".encode()).hexdigest()
+
+
+def is_refused(session: Session, kind: NoticeKind, address: str) -> bool:
+    """Whether whoever reads this address does without letters of this kind."""
+    topic = TOPICS.get(kind)
+    if topic is None:
+        return False
+    asked = select(Refusal.id).where(Refusal.email_hash == address_hash(address), Refusal.topic == topic)
+    return session.scalars(asked).first() is not None
+
+
+def _put(session: Session, kind: NoticeKind, occasion: str, delay: float, **columns: Any) -> Notice:
+    now = db_now(session)
     notice = Notice(
         kind=kind,
-        clip_id=clip.id,
-        person_id=owner.id,
-        decision_id=decision_id,
         occasion=occasion,
         state=NoticeState.WAITING,
         # Fixed here: a letter that leaves twice after a crash is known as the same one by mail programs.
-        message_id=f"{secrets.token_hex(12)}@{clip.id.lower()}.notice",
+        message_id=f"{secrets.token_hex(12)}@{(columns.get('clip_id') or 'portal').lower()}.notice",
         created_at=now,
         run_after=now + timedelta(seconds=delay),
+        **columns,
     )
     try:
         with session.begin_nested():
@@ -160,14 +204,20 @@ def cancel(session: Session, clip: Clip, kind: NoticeKind) -> None:
     session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
 
 
+def call_off(session: Session, about: str) -> None:
+    """Take waiting letters that speak of this row out of the outbox: it is no more."""
+    waiting = (Notice.about == about, Notice.state == NoticeState.WAITING)
+    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED, address=None))
+
+
 def claim_notice(session: Session, notice_id: int, *, lease_seconds: float = LEASE_SECONDS) -> Told | None:
     """Take a due letter by one conditional UPDATE; None when it is sent, cancelled, not due or in other hands."""
     now = db_now(session)
     notice = session.get(Notice, notice_id)
     if notice is None:
         return None
-    person = session.get_one(Person, notice.person_id)
-    if not person.email:
+    to = _address_of(session, notice)
+    if not to:
         # Erased meanwhile: there is nobody to be told any more.
         if notice.state in (NoticeState.WAITING, NoticeState.SENDING):
             notice.state = NoticeState.CANCELLED
@@ -192,12 +242,19 @@ def claim_notice(session: Session, notice_id: int, *, lease_seconds: float = LEA
     session.expire(notice)
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         return None
-    return Told(notice.id, NoticeKind(notice.kind), notice.attempt, notice.message_id, person.email)
+    return Told(notice.id, NoticeKind(notice.kind), notice.attempt, notice.message_id, to)
+
+
+def _address_of(session: Session, notice: Notice) -> str:
+    if notice.person_id is None:
+        return notice.address or ""
+    return session.get_one(Person, notice.person_id).email or ""
 
 
 def notice_sent(session: Session, told: Told) -> bool:
-    """The letter has left; False when somebody else has it in hand by now."""
-    return _report(session, told, state=NoticeState.SENT, sent_at=db_now(session), error_detail=None)
+    """The letter has left, and a bare address with it; False when somebody else has it in hand by now."""
+    now = db_now(session)
+    return _report(session, told, state=NoticeState.SENT, sent_at=now, error_detail=None, address=None)
 
 
 def is_cancelled(session: Session, told: Told) -> bool:
@@ -252,92 +309,3 @@ def overdue_notices(session: Session) -> list[Bell]:
 def message_ids(session: Session, clip_id: str) -> list[str]:
     """Under which ids letters about this clip were written."""
     return list(session.scalars(select(Notice.message_id).where(Notice.clip_id == clip_id)))
-
-
-# The letters -------------------------------------------------------------------------------------------
-
-
-def compose(session: Session, notice: Notice, *, site: Site, link: str) -> Mail:
-    """The letter of a notice in the owner's language; `link` is the address of the clip's status page."""
-    clip = session.get_one(Clip, notice.clip_id)
-    decision = session.get(Decision, notice.decision_id) if notice.decision_id is not None else None
-    said = [Said(one.code, one.at_seconds, one.words) for one in decision.reasons] if decision else []
-    cut = session.get(Cut, notice.occasion.removeprefix(CUT_OCCASION))
-    edits = EditList() if cut is None else EditList.from_json(cut.edits)
-    return _write(
-        NoticeKind(notice.kind), clip, clip.lang, said, site, link, at=notice.created_at, edits=edits
-    )
-
-
-def preview(
-    kind: NoticeKind, clip: Clip, lang: str, reasons_given: Sequence[Said], site: Site, *, link: str = ""
-) -> Mail:
-    """The letter as it would be, for whoever decides; writes no row and mints no link."""
-    return _write(kind, clip, lang, reasons_given, site, link or f"{site.url}/{lang}/s/…", at=None)
-
-
-def status_address(site: Site, lang: str, token: str) -> str:
-    """Where an owner follows the clip."""
-    return f"{site.url}/{lang}/s/{token}"
-
-
-def _write(
-    kind: NoticeKind,
-    clip: Clip,
-    lang: str,
-    said: Sequence[Said],
-    site: Site,
-    link: str,
-    *,
-    at: datetime | None,
-    edits: EditList | None = None,
-) -> Mail:
-    with language(lang):
-        letter = _Letter(
-            title=clip.title,
-            first_name=clip.first_name,
-            clip_url=f"{site.url}/{lang}/c/{clip.id}",
-            action_url=link,
-            site=site,
-            reasons=[_spoken(one) for one in said],
-            fault=reasons.sentence(_fault(clip), **clip.fail_facts) if kind is NoticeKind.FAILED else "",
-            until=format_datetime(at + timedelta(hours=UNDO_HOURS)) if at else "",
-            changes=edit_words.changes(edits or EditList()),
-        )
-        plain = _letters().get_template(f"{kind}.txt")
-        context = {"letter": letter, "lang": lang}
-        subject = "".join(plain.blocks["subject"](plain.new_context(context)))
-        text = plain.render(context)
-        html = _letters().get_template(f"{kind}.html").render(context, subject=subject)
-    return Mail(" ".join(subject.split()), text, html, lang)
-
-
-def _fault(clip: Clip) -> Code:
-    """What the owner is told: of our own faults only that they are ours, whichever it was."""
-    known = Code(clip.fail_code) if clip.fail_code in set(Code) else Code.OURS_TRANSCODE
-    return Code.OURS_TRANSCODE if known.is_ours else known
-
-
-def _spoken(said: Said) -> dict[str, str]:
-    return {
-        "name": reasons.name_of(said.code),
-        "rule": reasons.rule_of(said.code),
-        "at": format_clock(said.at_seconds) if said.at_seconds is not None else "",
-        "words": said.words,
-    }
-
-
-@cache
-def _letters() -> Environment:
-    """The templates of letters, without Flask; a forgotten value is an error, never a gap."""
-    letters = Environment(
-        loader=FileSystemLoader(ROOT / "templates" / "email"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    letters.install_gettext_callables(raw_gettext, raw_ngettext, newstyle=True)  # type: ignore[attr-defined]
-    return letters

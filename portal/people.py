@@ -14,7 +14,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 SCOPES: Final = ("read", "submit", "review", "admin")
 PASSWORD_LEAST: Final = 12
 WELCOME_DAYS: Final = 7
+ENTER_LIFE: Final = timedelta(minutes=15)
+ERASE_LIFE: Final = timedelta(minutes=30)
+SESSION_LIFE: Final = timedelta(hours=12)
+"""An owner's sign-in; the cookie lives as long (portal/web/__init__.py)."""
+
+# What a link is good for: nothing else opens with it.
+WELCOME, ENTER, ERASE, SESSION = "welcome", "enter", "erase", "session"
 STAFF: Final = (Role.MODERATOR, Role.ADMIN)
 
 # One name, one @, a host: what is right beyond that, only a mail that arrives can tell.
@@ -52,7 +59,7 @@ def new_token() -> str:
 
 def person_for_email(session: Session, email: str, *, lang: str, name: str = "") -> Person:
     """Find the person with this address, or make an owner; raises Unacceptable(WRONG_EMAIL)."""
-    address = _checked_email(email)
+    address = checked_email(email)
     found = _by_email(session, address)
     if found is not None:
         return found
@@ -79,9 +86,18 @@ def forget_if_clipless(session: Session, person_id: int) -> None:
     is_needed = session.scalar(select(Clip.id).where(Clip.owner_id == person_id).limit(1)) is not None
     if person is None or person.role != Role.OWNER or is_needed:
         return
-    person.email, person.name = None, ""
-    waiting = (Notice.person_id == person_id, Notice.state == NoticeState.WAITING)
-    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
+    forget(session, person)
+
+
+def forget(session: Session, person: Person) -> None:
+    """Blank a person: address, name, every link and sign-in, letters on their way and what stood in them."""
+    person.email, person.name, person.confirmed_at = None, "", None
+    person.session_token, person.disabled_at = new_token(), db_now(session)
+    session.execute(delete(SignInLink).where(SignInLink.person_id == person.id))
+    of_person = Notice.person_id == person.id
+    on_their_way = Notice.state.in_([NoticeState.WAITING, NoticeState.SENDING])
+    session.execute(update(Notice).where(of_person, on_their_way).values(state=NoticeState.CANCELLED))
+    session.execute(update(Notice).where(of_person).values(facts={}, error_detail=None))
     session.flush()
 
 
@@ -197,12 +213,7 @@ def set_lang(session: Session, person: Person, lang: str) -> None:
 def welcome_link(session: Session, person: Person, *, days: int = WELCOME_DAYS) -> str:
     """A new token that lets this person choose a password, once, within `days`; older ones end."""
     _use_up_links(session, person)
-    token, now = new_token(), db_now(session)
-    session.add(
-        SignInLink(person_id=person.id, token_hash=hash_token(token), expires_at=now + timedelta(days=days))
-    )
-    session.flush()
-    return token
+    return _new_link(session, person, WELCOME, timedelta(days=days))
 
 
 def by_welcome_link(session: Session, token: str) -> Person:
@@ -217,6 +228,67 @@ def accept_welcome(session: Session, token: str, password: str) -> Person:
     link.used_at = db_now(session)
     session.flush()
     return person
+
+
+# Owners ------------------------------------------------------------------------------------------------
+
+
+def by_email(session: Session, email: str) -> Person | None:
+    """Whose address this is, as it is written by people; only reads."""
+    return _by_email(session, email.strip().casefold())
+
+
+def enter_link(session: Session, person: Person) -> str:
+    """A new token that lets this person into the owner's space, once, within 15 minutes.
+
+    Older ones stay good for their own time: two letters may cross, and nobody is shut out by somebody's asking.
+    """
+    return _new_link(session, person, ENTER, ENTER_LIFE)
+
+
+def erase_link(session: Session, person: Person) -> str:
+    """A new token by which this person confirms that everything is to be erased, once, within 30 minutes."""
+    return _new_link(session, person, ERASE, ERASE_LIFE)
+
+
+def by_link(session: Session, token: str, purpose: str) -> Person:
+    """Whose living link of this purpose it is; changes nothing. Raises Missing(GONE)."""
+    return _linked(session, token, purpose)[1]
+
+
+def use_link(session: Session, token: str, purpose: str) -> Person:
+    """Use a link up, and all others of its purpose; whoever has it reads that mailbox. Raises Missing(GONE)."""
+    link, person = _linked(session, token, purpose)
+    now = db_now(session)
+    alike = (SignInLink.person_id == person.id, SignInLink.purpose == purpose, SignInLink.used_at.is_(None))
+    session.execute(update(SignInLink).where(*alike).values(used_at=now))
+    session.expire(link)
+    person.confirmed_at = person.confirmed_at or now
+    session.flush()
+    return person
+
+
+def begin_owner_session(session: Session, person: Person) -> str:
+    """What the cookie of one browser carries for 12 hours: a token whose row can be ended here."""
+    return _new_link(session, person, SESSION, SESSION_LIFE)
+
+
+def by_owner_session(session: Session, token: str) -> tuple[Person, SignInLink] | None:
+    """Who is signed in as an owner by this token, and the row behind it; None when it ended."""
+    try:
+        link, person = _linked(session, token, SESSION, is_locking=False)
+    except Missing:
+        return None
+    return person, link
+
+
+def end_owner_sessions(session: Session, person: Person, *, token: str | None = None) -> None:
+    """End the sign-in behind this token, or without one every sign-in of this person as an owner."""
+    mine = [SignInLink.person_id == person.id, SignInLink.purpose == SESSION, SignInLink.used_at.is_(None)]
+    if token is not None:
+        mine.append(SignInLink.token_hash == hash_token(token))
+    session.execute(update(SignInLink).where(*mine).values(used_at=db_now(session)))
+    session.flush()
 
 
 def add_token(session: Session, name: str, scopes: set[str]) -> tuple[AccessToken, str]:
@@ -291,11 +363,18 @@ def names(session: Session, ids: set[int]) -> dict[int, str]:
     return {key: called for key, name, email in rows if (called := name or email or "")}
 
 
+def confirm(session: Session, person: Person) -> None:
+    """Somebody who reads this person's address has shown it; the first time counts."""
+    person.confirmed_at = person.confirmed_at or db_now(session)
+    session.flush()
+
+
 def _by_email(session: Session, address: str) -> Person | None:
     return session.scalars(select(Person).where(Person.email == address)).one_or_none()
 
 
-def _checked_email(email: str) -> str:
+def checked_email(email: str) -> str:
+    """The address as it is kept; raises Unacceptable(WRONG_EMAIL)."""
     address = email.strip().casefold()
     if len(address) > 254 or not _EMAIL.fullmatch(address):
         raise Unacceptable(Code.WRONG_EMAIL, fields={"email": Code.WRONG_EMAIL})
@@ -313,23 +392,46 @@ def _check_password(password: str) -> None:
 def _use_up_links(session: Session, person: Person) -> None:
     now = db_now(session)
     for link in session.scalars(
-        select(SignInLink).where(SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
+        select(SignInLink).where(
+            SignInLink.person_id == person.id, SignInLink.purpose == WELCOME, SignInLink.used_at.is_(None)
+        )
     ):
         link.used_at = now
 
 
-def _welcomed(session: Session, token: str) -> tuple[SignInLink, Person]:
-    link = session.scalars(
-        select(SignInLink)
-        .where(
-            SignInLink.token_hash == hash_token(token),
-            SignInLink.used_at.is_(None),
-            SignInLink.expires_at > db_now(session),
+def _new_link(session: Session, person: Person, purpose: str, life: timedelta) -> str:
+    token = new_token()
+    session.add(
+        SignInLink(
+            person_id=person.id,
+            token_hash=hash_token(token),
+            purpose=purpose,
+            expires_at=db_now(session) + life,
         )
-        .with_for_update()
-    ).one_or_none()
+    )
+    session.flush()
+    return token
+
+
+def _linked(
+    session: Session, token: str, purpose: str, *, is_locking: bool = True
+) -> tuple[SignInLink, Person]:
+    asked = select(SignInLink).where(
+        SignInLink.token_hash == hash_token(token),
+        SignInLink.purpose == purpose,
+        SignInLink.used_at.is_(None),
+        SignInLink.expires_at > db_now(session),
+    )
+    link = session.scalars(asked.with_for_update() if is_locking else asked).one_or_none()
     person = session.get(Person, link.person_id) if link is not None else None
-    if link is None or person is None or not is_staff(person):
+    if link is None or person is None or not person.email:
+        raise Missing(Code.GONE)
+    return link, person
+
+
+def _welcomed(session: Session, token: str) -> tuple[SignInLink, Person]:
+    link, person = _linked(session, token, WELCOME)
+    if not is_staff(person):
         raise Missing(Code.GONE)
     return link, person
 

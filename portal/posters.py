@@ -11,10 +11,12 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import keys, lifecycle
-from portal.cuts import current, edits_of
+from portal import keys, leases, lifecycle
+from portal.cuts import BEFORE, SENT, current, edits_of, picture_before
+from portal.database import db_now
 from portal.errors import Code, Conflict, Unacceptable
 from portal.jobs import JobKind
+from portal.leases import Claim
 from portal.lifecycle import Actor, ActorKind
 from portal.models import Clip, Cut, Job, JobState, Rendition, State
 
@@ -27,7 +29,6 @@ OWNERS: Final = CHOOSABLE - {State.APPROVED, State.PUBLISHED}
 
 _MAGIC: Final = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
 _SAME_INSTANT: Final = 0.02
-_SENT: Final = "still"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,7 @@ def announce_still(clip: Clip, head: bytes, size_bytes: int) -> tuple[str, str]:
     found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if found is None:
         raise Unacceptable(Code.NOT_A_PICTURE)
-    return keys.made(clip.id, secrets.token_hex(16), _SENT), found
-
-
-def is_made(still_key: str) -> bool:
-    """Whether this key is that of our own pixels: the file that somebody sent has been seen by nobody yet."""
-    return not still_key.endswith(f"/{_SENT}")
+    return keys.made(clip.id, secrets.token_hex(16), SENT), found
 
 
 def takes_still(clip: Clip, *, by: Actor) -> bool:
@@ -103,8 +99,21 @@ def use_still(session: Session, clip: Clip, key: str, *, by: Actor) -> None:
     _choosable(session, clip)
     if not takes_still(clip, by=by):
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
+    at, former = picture_before(session, clip)
     clip.poster_at, clip.still_key = None, key
-    _make(session, clip, by=by, detail={"still": True})
+    before = {"at": at, "key": former, "film": clip.film_id}
+    _make(session, clip, by=by, detail={"still": True, BEFORE: before})
+
+
+def still_refused(session: Session, claim: Claim, code: Code, key: str) -> bool:
+    """A picture that was sent to be the poster is none: the choice before it stands again; False when the lease is lost."""
+    if not leases.change(session, claim, error_code=code):
+        return False
+    clip = session.get_one(Clip, claim.clip_id)
+    if clip.still_key == key:
+        clip.poster_at, clip.still_key = picture_before(session, clip)
+    leases.give_up(session, session.get_one(Job, claim.job_id), clip, code, "", db_now(session))
+    return True
 
 
 def trouble(session: Session, clip: Clip) -> Code | None:

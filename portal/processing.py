@@ -1,4 +1,4 @@
-"""What a worker reports about a film: checked, watchable, made, refused, erased; and what staff may try again.
+"""What a worker reports about a film: checked, watchable, made, refused; and what staff may try again.
 
 Every report carries the lease's token (`leases.py`). Never touches files or storage.
 """
@@ -6,7 +6,7 @@ Every report carries the lease's token (`leases.py`). Never touches files or sto
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal import cuts, leases, notices, readiness
@@ -16,7 +16,7 @@ from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
 from portal.leases import Claim
 from portal.lifecycle import Actor, enqueue, move
-from portal.models import Clip, Cut, Film, Job, JobState, Rendition, State, Upload, UploadState
+from portal.models import Clip, Cut, Film, Job, JobState, State, Upload, UploadState
 from portal.notices import NoticeKind
 
 
@@ -126,17 +126,6 @@ def film_refused(
     return True
 
 
-def still_refused(session: Session, claim: Claim, code: Code, key: str) -> bool:
-    """A picture that was sent to be the poster is none: the one before stays; False when the lease is lost."""
-    if not leases.change(session, claim, error_code=code):
-        return False
-    clip = session.get_one(Clip, claim.clip_id)
-    if clip.still_key == key:
-        clip.still_key = None
-    leases.give_up(session, session.get_one(Job, claim.job_id), clip, code, "", db_now(session))
-    return True
-
-
 def keep_beginning(session: Session, clip: Clip, *, by: Actor) -> None:
     """Make do with what arrived of a film whose end is missing; raises Conflict when that is not what failed."""
     film = readiness.newest_film(session, clip)
@@ -160,17 +149,6 @@ def retry(session: Session, clip: Clip, *, by: Actor) -> None:
         cuts.begin(session, clip, cuts.edits_of(cut), origin=cut.origin, by=by)
         return
     enqueue(session, clip, JobKind(job.kind), film_id=job.film_id)
-
-
-def erasure_done(session: Session, claim: Claim) -> bool:
-    """Every object of the clip is gone; False when the lease is lost, then nothing may be blanked."""
-    if not leases.done(session, claim):
-        return False
-    now = db_now(session)
-    session.execute(delete(Rendition).where(Rendition.clip_id == claim.clip_id))
-    living = (Film.clip_id == claim.clip_id, Film.erased_at.is_(None))
-    session.execute(update(Film).where(*living).values(erased_at=now))
-    return True
 
 
 def progress_of(session: Session, clip: Clip) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What must be true of published films and of the work on them: I2, I7, I8, I13, I23, I28 of docs/architecture.md.
 
-The checker's other half beside `fsck.py`, which runs these rules and does the repairs; changes nothing.
+One of the checker's parts beside `fsck.py`, which runs these rules; changes nothing.
 """
 
 import re
@@ -10,11 +10,12 @@ from pathlib import PurePath
 
 from sqlalchemy import select
 
+from portal import leases, workers
 from portal.errors import Missing
-from portal.ground import Finding, Ground
+from portal.ground import Finding, Ground, One, is_whole
 from portal.jobs import JobKind
 from portal.lifecycle import ActorKind
-from portal.models import AuditEvent, Clip, Cut, CutState, Decision, JobState, Publication, Rendition, State
+from portal.models import AuditEvent, Cut, CutState, Decision, State
 from portal.storage import Bucket
 
 LONGEST_WORK = timedelta(hours=24)
@@ -106,48 +107,56 @@ def moving(ground: Ground) -> Iterator[Finding]:
 
 def folders(ground: Ground) -> Iterator[Finding]:
     """I23: no work folder on this machine but those of attempts that are being made."""
-    living = {job.lease_token for job in ground.open_jobs if job.state == JobState.RUNNING}
+    living = leases.running_tokens(ground.session)
     for path, seconds in ground.folders.items():
         if PurePath(path).name not in living and seconds > ground.grace.total_seconds():
             yield Finding("I23", path, "nobody works in this folder any more", "delete_folder")
 
 
 def known_makers(ground: Ground) -> Iterator[Finding]:
-    """I28: of every cut that is shown it is on record with which ffmpeg it was made, and that it was made behind walls."""
-    shown = {publication.cut_id: publication.clip_id for publication in _shown(ground)}
-    for cut in ground.session.scalars(select(Cut).where(Cut.state == CutState.ADOPTED)):
-        if cut.id not in shown:
-            continue
+    """I28: of every cut that is shown it is on record with which ffmpeg it was made: one without known holes, behind walls."""
+    shown = [publication.cut_id for publication in _shown(ground)]
+    columns = (Cut.clip_id, Cut.number, Cut.ffmpeg_version, Cut.sandbox)
+    for cut in ground.read(select(*columns).where(Cut.id.in_(shown), Cut.state == CutState.ADOPTED)):
         if not cut.ffmpeg_version or not cut.sandbox:
             yield Finding("I28", cut.clip_id, f"nobody knows what made the cut {cut.number}", "remake")
         elif cut.sandbox not in _WALLED:
             yield Finding("I28", cut.clip_id, f"the cut {cut.number} was made without walls", "remake")
+        elif workers.is_fixed(cut.ffmpeg_version) is False:
+            made_by = f"the cut {cut.number} was made by ffmpeg {cut.ffmpeg_version}, which has known holes"
+            yield Finding("I28", cut.clip_id, made_by, "remake")
 
 
-RULES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
-    approvals, same_films, whole_ladders, moving, folders, known_makers,
+OF_CLIPS: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
+    approvals, same_films, whole_ladders, moving, known_makers,
 )  # fmt: skip
+"""The rules for each portion of clips; `folders` is for the whole, `playlists` for a deep look."""
 
 
-def _published(ground: Ground) -> list[Clip]:
+def _published(ground: Ground) -> list[One]:
     return [clip for clip in ground.clips.values() if clip.state == State.PUBLISHED]
 
 
-def _shown(ground: Ground) -> Iterator[Publication]:
+def _shown(ground: Ground) -> Iterator[One]:
     for one in ground.publications:
-        is_whole = one.complete_at is not None and one.deleted_at is None and one.superseded_at is None
-        if is_whole and ground.clips[one.clip_id].state == State.PUBLISHED:
+        clip = ground.clips.get(one.clip_id)
+        if clip is not None and clip.state == State.PUBLISHED and is_whole(one) and one.superseded_at is None:
             yield one
 
 
-def _last_decisions(ground: Ground) -> dict[str, Decision]:
-    standing = select(Decision).where(Decision.undone_at.is_(None)).order_by(Decision.id)
-    return {decision.clip_id: decision for decision in ground.session.scalars(standing)}
+def _last_decisions(ground: Ground) -> dict[str, One]:
+    columns = (
+        Decision.clip_id, Decision.clip_version, Decision.verb, Decision.moderator_id, Decision.made_at,
+        Decision.film_id, Decision.film_sha256,
+    )  # fmt: skip
+    standing = select(*columns).where(Decision.clip_id.in_(list(ground.clips)), Decision.undone_at.is_(None))
+    return {decision.clip_id: decision for decision in ground.read(standing.order_by(Decision.id))}
 
 
 def _approved_by_programs(ground: Ground) -> set[tuple[str, int]]:
     """Approvals by a token, which has a name and an owner too: (clip, the version that was approved)."""
     asked = select(AuditEvent.clip_id, AuditEvent.clip_version).where(
+        AuditEvent.clip_id.in_(list(ground.clips)),
         AuditEvent.verb == "approve",
         AuditEvent.actor_kind == ActorKind.PROGRAM,
         AuditEvent.actor_id.is_not(None),
@@ -156,8 +165,8 @@ def _approved_by_programs(ground: Ground) -> set[tuple[str, int]]:
     return {(clip_id or "", (version or 0) - 1) for clip_id, version in ground.session.execute(asked)}
 
 
-def _names_by_cut(ground: Ground) -> dict[str, dict[str, Rendition]]:
-    found: dict[str, dict[str, Rendition]] = {}
+def _names_by_cut(ground: Ground) -> dict[str, dict[str, One]]:
+    found: dict[str, dict[str, One]] = {}
     for rendition in ground.renditions:
         found.setdefault(rendition.cut_id, {})[rendition.name] = rendition
     return found

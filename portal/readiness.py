@@ -24,6 +24,8 @@ def missing(session: Session, clip: Clip) -> list[str]:
     """What review still waits for, in the form's order; the names are those of contract.md."""
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
     lacks = [] if owner is not None and owner.email else ["email"]
+    if not lacks and waits_for_confirmation(session, clip):
+        lacks.append("email_confirmation")
     lacks += [field for field in REQUIRED_TEXTS if not getattr(clip, field).strip()]
     given = set(
         session.scalars(
@@ -34,6 +36,12 @@ def missing(session: Session, clip: Clip) -> list[str]:
     if clip.state == State.FAILED or newest_film(session, clip) is None:
         lacks.append("film")
     return lacks
+
+
+def waits_for_confirmation(session: Session, clip: Clip) -> bool:
+    """Whether nobody has shown yet that the owner's address is the owner's, and somebody must."""
+    owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
+    return owner is not None and bool(owner.email) and owner.confirmed_at is None and not clip.is_vouched
 
 
 def is_film_ready(session: Session, clip: Clip) -> bool:

@@ -74,6 +74,12 @@ def _too_often(facts: _Facts) -> str:
     seconds = facts.get("retry_after")
     if seconds is None:
         return _("C’est un peu trop rapide pour nous. Attendez une minute, puis réessayez.")
+    if seconds >= 120:
+        return ngettext(
+            "C’est un peu trop rapide pour nous. Réessayez dans %(num)s minute.",
+            "C’est un peu trop rapide pour nous. Réessayez dans %(num)s minutes.",
+            -(-int(seconds) // 60),
+        )
     return ngettext(
         "C’est un peu trop rapide pour nous. Réessayez dans %(num)s seconde.",
         "C’est un peu trop rapide pour nous. Réessayez dans %(num)s secondes.",
@@ -91,6 +97,26 @@ def _parts_missing(facts: _Facts) -> str:
         "Il manque encore %(num)s morceau de la vidéo. Reprenez l’envoi, il continue où il en était.",
         "Il manque encore %(num)s morceaux de la vidéo. Reprenez l’envoi, il continue où il en était.",
         len(missing),
+    )
+
+
+def _signatures_waiting(facts: _Facts) -> str:
+    names = facts.get("names") or []
+    return ngettext(
+        "Une personne du film n’a pas encore répondu : %(names)s. Le clip attend son accord.",
+        "%(num)s personnes du film n’ont pas encore répondu : %(names)s. Le clip attend leur accord.",
+        max(1, len(names)),
+        names=", ".join(names),
+    )
+
+
+def _signature_refused(facts: _Facts) -> str:
+    names = facts.get("names") or []
+    return ngettext(
+        "Une personne du film ne souhaite pas y paraître : %(names)s. Le clip ne peut pas être publié ainsi.",
+        "%(num)s personnes du film ne souhaitent pas y paraître : %(names)s. Le clip ne peut pas être publié ainsi.",
+        max(1, len(names)),
+        names=", ".join(names),
     )
 
 
@@ -149,10 +175,27 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
         "Le film est déjà montré ainsi. Changez au moins un passage, ou gardez cette version."
     ),
     Code.CAMPAIGN_CLOSED: lambda _f: _("Cet appel est terminé. Voyez sur l’accueil s’il y en a un autre."),
+    Code.CAMPAIGN_FULL: lambda _f: _(
+        "Cet appel a reçu autant de clips qu’il pouvait en prendre. Voyez sur l’accueil s’il y en a un autre."
+    ),
+    Code.INVITATION_NEEDED: lambda _f: _(
+        "Cet appel est sur invitation. Ouvrez le lien que vous avez reçu par e-mail."
+    ),
+    Code.INVITATION_OVER: lambda _f: _(
+        "Ce lien d’invitation a déjà servi ou n’est plus valable. Ouvrez-le pour en demander un nouveau."
+    ),
     Code.UPLOAD_CLOSED: lambda _f: _("Cet envoi est terminé ou annulé. Commencez-en un nouveau."),
     Code.PARTS_MISSING: _parts_missing,
     Code.FILM_MISSING: lambda _f: _("Il n’y a pas encore de vidéo. Choisissez-en une et envoyez-la."),
     Code.INCOMPLETE: lambda _f: _("Il manque encore quelque chose. Complétez les champs signalés."),
+    Code.SIGNATURES_WAITING: _signatures_waiting,
+    Code.SIGNATURE_REFUSED: _signature_refused,
+    Code.TEXT_CHANGED: lambda _f: _(
+        "Le texte a changé depuis que cette page est ouverte. Relisez-le, puis répondez de nouveau."
+    ),
+    Code.TERM_OVER: lambda _f: _(
+        "L’accord de l’auteur est arrivé à son terme. Le clip attend qu’il le prolonge, par son lien."
+    ),
     Code.INVALID: lambda _f: _(
         "Nous n’avons pas compris cette demande. Corrigez ce qui est signalé et réessayez."
     ),
@@ -164,12 +207,30 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.WRONG_EMAIL: lambda _f: _(
         "Cette adresse e-mail ne semble pas juste. Vérifiez-la, par exemple nadia@exemple.fr."
     ),
+    Code.WRONG_PHONE: lambda _f: _(
+        "Ce numéro ne semble pas juste. Écrivez-le comme vous le diriez, par exemple +33 6 12 34 56 78."
+    ),
     Code.WRONG_DATE: lambda _f: _(
         "Cette date ne convient pas. Choisissez un jour passé, ou laissez le champ vide."
     ),
     Code.UNKNOWN_THEME: _unknown_theme,
+    Code.THEME_NOT_OFFERED: lambda _f: _(
+        "Ce thème n’est pas proposé pour cet appel. Choisissez parmi ceux de la liste."
+    ),
+    Code.NOT_A_LIST: lambda _f: _(
+        "Ce fichier n’est pas une liste que nous savons lire. Enregistrez-la au format CSV, en UTF-8, avec une "
+        "première ligne qui nomme les colonnes."
+    ),
+    Code.TWICE: lambda _f: _("Cette adresse est déjà plus haut dans la liste."),
+    Code.UNKNOWN_NUMBER: lambda _f: _(
+        "Ce numéro n’est pas dans les commandes, ou il y est avec une autre adresse."
+    ),
+    Code.PROOF_NEEDED: lambda _f: _("Dites ce qui a été vérifié, et comment."),
     Code.UNKNOWN_LANGUAGE: lambda _f: _(
         "Nous ne connaissons pas cette langue. Choisissez-en une dans la liste."
+    ),
+    Code.UNKNOWN_PLACE: lambda _f: _(
+        "Seuls {brand} et {months} sont remplacés dans ce texte. Retirez les autres accolades."
     ),
     Code.UNKNOWN_REASON: lambda _f: _("Ce motif n’existe pas. Choisissez-en un dans la liste."),
     Code.NOT_CAPTIONS: lambda _f: _(
@@ -192,7 +253,31 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.TOO_LARGE: _too_large,
     **film_faults.SENTENCES,
     Code.TOO_OFTEN: _too_often,
+    Code.CHALLENGE: lambda _f: _(
+        "Beaucoup de clips partent de votre réseau en ce moment. Attendez une minute, puis envoyez de nouveau : "
+        "tout ce que vous avez écrit reste là."
+    ),
+    Code.QUOTA_REACHED: lambda _f: _(
+        "Vos films prennent déjà toute la place que nous gardons pour vous. Retirez-en un, ou écrivez-nous."
+    ),
     Code.TOO_MANY_UPLOADS: _too_many_uploads,
+    Code.TOO_MANY_DRAFTS: lambda _f: _(
+        "Plusieurs clips que vous avez commencés attendent encore quelque chose. Terminez-en un d’abord."
+    ),
+    Code.NO_SUCH_MAILBOX: lambda _f: _("Personne ne lit cette adresse. Vérifiez-la."),
+    Code.MAIL_SPOOFED: lambda _f: _(
+        "Ce mail ne vient pas de l’adresse qu’il porte. Écrivez-nous depuis votre propre messagerie."
+    ),
+    Code.MAIL_UNREADABLE: lambda _f: _(
+        "Ce mail n’a pas pu être lu. Envoyez-le de nouveau depuis une messagerie ordinaire."
+    ),
+    Code.MAIL_TOO_COMPLEX: lambda _f: _(
+        "Ce mail contient trop de choses. Envoyez-nous un mail simple avec un seul film."
+    ),
+    Code.OTHER_ADDRESS: lambda _f: _(
+        "Cette réponse vient d’une autre adresse que celle du clip. Répondez depuis l’adresse où vous avez reçu "
+        "notre mail."
+    ),
     Code.OURS_STORAGE: lambda _f: _(
         "Notre espace de stockage ne répond pas, vous n’y êtes pour rien. Réessayez dans un moment."
     ),

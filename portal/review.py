@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import cuts, lifecycle, notices, search, themes
+from portal import cuts, lifecycle, notices, search, signatures, terms, themes
 from portal.database import db_now
 from portal.desk import (
     Happening,
@@ -62,6 +62,7 @@ UNDO_SECONDS: Final = 10.0
 """How long a decision waits before the worker acts on it and the owner is told."""
 CLAIM_SECONDS: Final = 300
 WORDS_MOST: Final = 2000
+LINE_MOST: Final = 500
 TITLE_MOST: Final = 80
 PUBLISH_AHEAD_MOST: Final = timedelta(days=366)
 
@@ -176,7 +177,7 @@ def edit(
         lifecycle.record(session, clip, "edit", by=by, detail={"fields": changed})
 
 
-def approve(
+def approve(  # noqa: PLR0913 - what may be changed with it
     session: Session,
     clip: Clip,
     *,
@@ -185,17 +186,22 @@ def approve(
     publish_at: datetime | None = None,
     title: str | None = None,
     themes: list[str] | None = None,
+    words: str = "",
     delay: float = UNDO_SECONDS,
 ) -> Decision:
     """Accept the clip: the worker publishes it after `delay` seconds, or at `publish_at`.
 
-    Raises Conflict when the clip is past `seen_version`, or another cut of it or a picture that was sent is being
-    made; Unacceptable for title or themes.
+    `words` is the moderator's own line in the letter that tells the owner.
+    Raises Conflict when the clip is past `seen_version`, another cut of it or a picture that was sent is being made,
+    somebody in the film has not agreed, or the owner's term ends before; Unacceptable for title or themes.
     """
     if cuts.is_being_edited(session, clip):
         raise Conflict(Code.CUT_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
     if _is_picture_unseen(session, clip):
         raise Conflict(Code.PICTURE_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
+    signatures.check(session, clip)
+    terms.check(session, clip, at=publish_at)
+    line = _checked_line(words)
     clean = clip.title if title is None else _checked_title(title)
     changed = ["title"] if clean != clip.title else []
     if publish_at is not None:
@@ -215,7 +221,10 @@ def approve(
     if themes is not None:
         _set_themes(session, clip, themes, changed)
     search.text_of(clip)
-    return _decide(session, clip, "approve", [], by=by, seen_version=seen_version)
+    decision = _decide(session, clip, "approve", [], by=by, seen_version=seen_version)
+    decision.words = line
+    session.flush()
+    return decision
 
 
 def _is_picture_unseen(session: Session, clip: Clip) -> bool:
@@ -276,11 +285,12 @@ def reopen(session: Session, clip: Clip, *, by: Actor, seen_version: int) -> Non
     """Look at a refused, removed or expired clip again.
 
     Raises NotAllowed to the moderator whose own decision it was: a second look is somebody else's; an
-    administrator may always.
+    administrator may always. Raises Conflict(TERM_OVER) while the owner has not prolonged a term that is over.
     """
     last = _last_decision(session, clip)
     if by.kind == ActorKind.MODERATOR and last is not None and last.moderator_id == by.id:
         raise NotAllowed(Code.NOT_ALLOWED)
+    terms.check(session, clip)
     lifecycle.move(session, clip, "reopen", by=by, seen_version=seen_version)
 
 
@@ -382,6 +392,13 @@ def _checked_words(words: str) -> str:
     if len(clean) > WORDS_MOST:
         raise Unacceptable(Code.TOO_LONG_TEXT, fields={"words": Code.TOO_LONG_TEXT}, most=WORDS_MOST)
     return clean
+
+
+def _checked_line(words: str) -> str:
+    line = words.strip()
+    if len(line) > LINE_MOST:
+        raise Unacceptable(Code.TOO_LONG_TEXT, fields={"line": Code.TOO_LONG_TEXT}, most=LINE_MOST)
+    return line
 
 
 def _checked_title(title: str) -> str:

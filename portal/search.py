@@ -42,8 +42,12 @@ def condition(query: str, says: Says | None = None) -> ColumnElement[bool]:
 
     A word may also be one that is said in the film, where `says` tells how to look for it.
     """
-    words = fold(query).split()[:WORDS_AT_MOST]
-    return and_(true(), *(_has(word, says) for word in words))
+    return and_(true(), *(_has(word, says) for word in words_of(query)))
+
+
+def words_of(query: str) -> list[str]:
+    """The words that are looked for, folded."""
+    return fold(query).split()[:WORDS_AT_MOST]
 
 
 def _has(word: str, says: Says | None) -> ColumnElement[bool]:

@@ -23,12 +23,17 @@ from portal.models import Caption, Clip, Cut, Film, Fingerprint, FingerprintKey,
 UNNAMED: Final = (State.WITHDRAWN, State.ERASED)
 """Clips that their owners took back are never spoken of, not even to a moderator of another one."""
 
+ACTED_ON: Final = (State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED)
+"""Clips that a moderator can still do something about, should another one turn out to be alike."""
+
 CANDIDATES: Final = 40
 """How many films are compared in full, of all those that share a key; figures: docs/signals.md."""
 NAMED: Final = 5
 COLUMNS: Final = 200
 """Of the voice's shape above the timeline."""
 _SAYS, _CLIP = "says", "clip"
+# On the earlier of two clips that are alike: found when the later one was looked at.
+_MIRRORED = "mirrored"
 _LOOKED, _VOICE = "looked", "voice"
 
 
@@ -108,7 +113,11 @@ def keep(session: Session, claim: Claim, looked: Sequence[Looked], voice: Sequen
     if film is None:
         return True
     kept = [one.kind for one in looked if one.findings is None]
-    session.execute(delete(Signal).where(Signal.film_id == film.id, Signal.kind.not_in(kept)))
+    named = {finding.facts.get(_CLIP) for one in looked for finding in one.findings or ()}
+    for row in session.scalars(select(Signal).where(Signal.film_id == film.id, Signal.kind.not_in(kept))):
+        # What another clip's look has told of it stays, unless this one has seen it too.
+        if not row.facts.get(_MIRRORED) or row.facts[_CLIP] in named:
+            session.delete(row)
     now = db_now(session)
     for one in looked:
         session.add_all(
@@ -129,6 +138,59 @@ def keep(session: Session, claim: Claim, looked: Sequence[Looked], voice: Sequen
     film.signals_at = now
     session.flush()
     return True
+
+
+def tell_others(session: Session, claim: Claim, looked: Sequence[Looked]) -> bool:
+    """Say of each clip that this one is like that this one is like it, where a moderator can still act; False when the lease is lost.
+
+    Once for each pair, however often it is said; no longer when nothing is alike any more. Before `keep`, and in a
+    unit of work of its own: two clips that are looked at together never wait for one another.
+    """
+    if not leases.heartbeat(session, claim, 0.9, "look"):
+        return False
+    kinds = [one.kind for one in looked if one.findings is not None]
+    told = {(one.kind, str(each.facts[_CLIP])): each for one in looked for each in _alike(one)}
+    others = select(Signal).where(Signal.kind.in_(kinds), Signal.film_id != claim.film_id)
+    known: dict[tuple[str, str], bool] = {}
+    for row in session.scalars(others.where(Signal.facts[_CLIP].as_string() == claim.clip_id)):
+        is_mirrored = bool(row.facts.get(_MIRRORED))
+        known[row.kind, row.clip_id] = known.get((row.kind, row.clip_id), False) or not is_mirrored
+        if is_mirrored:
+            session.delete(row)
+    session.flush()
+    for (kind, clip_id), finding in told.items():
+        other = session.get(Clip, clip_id)
+        if other is not None and other.state in ACTED_ON and not known.get((kind, clip_id)):
+            _mirror(session, claim, kind, finding, other)
+    session.flush()
+    return True
+
+
+def _alike(looked: Looked) -> Iterable[Finding]:
+    return (finding for finding in looked.findings or () if _CLIP in finding.facts)
+
+
+def _mirror(session: Session, claim: Claim, kind: str, finding: Finding, other: Clip) -> None:
+    of_it = (
+        select(func.count()).select_from(Signal).where(Signal.film_id == other.film_id, Signal.kind == kind)
+    )
+    if other.film_id is None or (session.scalar(of_it) or 0) >= NAMED:
+        return
+    at, seconds = finding.facts.get("other_at"), float(finding.facts.get("shared_seconds", 0.0))
+    facts = {**finding.facts, _CLIP: claim.clip_id, _SAYS: finding.says, _MIRRORED: True}
+    if finding.at is not None:
+        facts["other_at"] = finding.at
+    session.add(
+        Signal(
+            clip_id=other.id,
+            film_id=other.film_id,
+            kind=kind,
+            at_seconds=at,
+            until_seconds=None if at is None else round(at + seconds, 1),
+            facts=facts,
+            made_at=db_now(session),
+        )
+    )
 
 
 def _locked(session: Session, claim: Claim) -> Film | None:
@@ -244,7 +306,9 @@ def of(session: Session, clip: Clip, film: Film | None, cut: Cut | None) -> Look
     edits = EditList() if cut is None or cut.film_id != film.id else EditList.from_json(cut.edits)
     seconds = float(film.facts.get("duration_seconds") or clip.seconds or 0.0)
     shown = [one for row in rows for one in _shown(clip, row, others, edits, seconds)]
-    good = dict(looked.get("good", {}))
+    # Of a clip that came later, nothing was known when this one was looked at.
+    alike = {one.kind for one in shown if one.other is not None}
+    good = {kind: words for kind, words in looked.get("good", {}).items() if kind not in alike}
     if _somebody_speaks(session, film):
         # Words were recognised after the sound was measured, and words are the better witness.
         shown = [one for one in shown if one.kind != NO_SPEECH]
@@ -296,7 +360,7 @@ def _named(session: Session, ids: list[str]) -> dict[str, Clip]:
 def _shown(
     clip: Clip, row: Signal, others: dict[str, Clip], edits: EditList, seconds: float
 ) -> Iterable[Shown]:
-    facts = {name: value for name, value in row.facts.items() if name != _SAYS}
+    facts = {name: value for name, value in row.facts.items() if name not in (_SAYS, _MIRRORED)}
     other = None
     if _CLIP in facts:
         named = others.get(str(facts[_CLIP]))

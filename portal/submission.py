@@ -5,23 +5,50 @@ Knows the owner by the clip's magic link. Never touches bytes: films arrive thro
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config import Site
-from portal import campaigns, consent, lifecycle, notices, people, readiness, search, themes
+from portal import (
+    campaigns,
+    consent,
+    invitations,
+    lifecycle,
+    notices,
+    offers,
+    people,
+    readiness,
+    search,
+    signatures,
+    themes,
+)
+from portal.consent import NO_PROOF, Proof
 from portal.database import db_now
-from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
+from portal.errors import Code, Conflict, Missing, NotAllowed, PortalError, Unacceptable
 from portal.lifecycle import Actor
-from portal.models import Campaign, Clip, ClipLink, Person, State
+from portal.models import Campaign, Clip, ClipLink, Invitation, Person, State
 
 LINK_DAYS: Final = 90
-LONGEST: Final = {"title": 80, "first_name": 40, "city": 60, "product": 60, "incentive": 200}
+VOUCHING: Final = frozenset({"api", "import"})
+"""Channels by which a program or staff begins a clip: they answer for the owner's address."""
+
+LONGEST: Final = {
+    "title": 80,
+    "first_name": 40,
+    "city": 60,
+    "product": 60,
+    "incentive": 200,
+    "music_words": 200,
+}
+MOST_PEOPLE: Final = 20
 MUSIC: Final = ("", "none", "own", "licensed")
+RELATIONS: Final = ("", "staff", "family", "partner")
+"""What an owner may be to the brand beside a customer."""
+
 # What an owner may speak in the film; the site's own languages come first on the page.
 SPEECH_LANGUAGES: Final = (
     "fr", "en", "de", "it", "es", "pt", "nl", "lb", "da", "sv", "nb", "fi", "is", "ga", "pl", "cs", "sk", "sl",
@@ -54,7 +81,9 @@ class Texts:
     filmed_on: date | None = None
     incentive: str | None = None
     music: str | None = None
-    people: list[dict[str, Any]] | None = None
+    music_words: str | None = None
+    relation: str | None = None
+    people: list[signatures.Named] | None = None
     cleared: frozenset[str] = frozenset()
 
 
@@ -69,25 +98,39 @@ def begin(  # noqa: PLR0913 - what a draft is made of
     by: Actor,
     site: Site,
     token: str | None = None,
+    proof: Proof = NO_PROOF,
+    invitation: Invitation | None = None,
 ) -> tuple[Clip, str]:
     """Keep a first draft; the clip and the token of its magic link, which is stored nowhere.
 
-    `token` lets a form bring its own random one, so that sending it twice finds the first draft.
-    Raises Conflict(CAMPAIGN_CLOSED), Unacceptable with the faults by field.
+    Before a moderator looks at it the owner must have opened a letter of ours, unless the channel vouches for the
+    address or the portal does not ask for it.
+
+    `token` lets a form bring its own random one, so that sending it twice finds the first draft. An `invitation` is
+    used up by it and tells what `texts` leaves open.
+    Raises as `campaigns.admit` does, and Unacceptable with the faults by field.
     """
-    if not campaigns.is_open(campaign, db_now(session)):
-        raise Conflict(Code.CAMPAIGN_CLOSED)
+    campaigns.admit(session, campaign, invitation)
     clip = Clip(
         id="".join(secrets.choice(_CODE) for _ in range(10)),
         campaign_id=campaign.id,
         lang=lang,
         channel=channel,
-        people=[],
+        is_vouched=channel in VOUCHING or not site.confirms_email,
     )
     lifecycle.begin(session, clip, by=by)
-    _apply(session, clip, texts)
-    consent.give(session, clip, consents, lang=lang, via=channel, brand=site.brand)
+    _apply(session, clip, texts if invitation is None else _with_known(texts, invitation))
+    if invitation is not None:
+        invitations.use(session, invitation, clip, by=by)
+    consent.give(session, clip, consents, lang=lang, via=channel, brand=site.brand, proof=proof)
     return clip, new_link(session, clip, token=token)
+
+
+def _with_known(texts: Texts, invitation: Invitation) -> Texts:
+    """What somebody tells, and for the rest what the invitation knows."""
+    known = {name: getattr(invitation, name) for name in ("email", "first_name", "product", "owned_since")}
+    open_fields = {name for name in known if getattr(texts, name) is None} - texts.cleared
+    return replace(texts, **{name: known[name] for name in open_fields if known[name]})
 
 
 def by_link(session: Session, token: str) -> Clip:
@@ -102,8 +145,16 @@ def by_link(session: Session, token: str) -> Clip:
     return clip
 
 
-def new_link(session: Session, clip: Clip, *, token: str | None = None) -> str:
-    """Another token for the owner's magic link to this clip, good for 90 days; only its hash is kept."""
+def link_until(session: Session, token: str) -> datetime | None:
+    """How long this magic link opens its clip; None for an unknown one."""
+    return session.scalar(select(ClipLink.expires_at).where(ClipLink.token_hash == people.hash_token(token)))
+
+
+def new_link(session: Session, clip: Clip, *, token: str | None = None, mailed_to: int | None = None) -> str:
+    """Another token for the owner's magic link to this clip, good for 90 days; only its hash is kept.
+
+    `mailed_to`: the person to whose address alone it goes, so that using it proves who reads that mailbox.
+    """
     token = token or people.new_token()
     now = db_now(session)
     session.add(
@@ -112,10 +163,50 @@ def new_link(session: Session, clip: Clip, *, token: str | None = None) -> str:
             token_hash=people.hash_token(token),
             created_at=now,
             expires_at=now + timedelta(days=LINK_DAYS),
+            mailed_to_id=mailed_to,
         )
     )
     session.flush()
     return token
+
+
+def is_mailed_link(session: Session, clip: Clip, token: str) -> bool:
+    """Whether this link was sent to the present owner's address and nowhere else."""
+    link = session.scalars(
+        select(ClipLink).where(ClipLink.token_hash == people.hash_token(token))
+    ).one_or_none()
+    return link is not None and link.mailed_to_id is not None and link.mailed_to_id == clip.owner_id
+
+
+def confirm(session: Session, clip: Clip, token: str, *, by: Actor) -> None:
+    """The owner came by a letter of ours: the address is right, and every clip that waited for that goes on.
+
+    Harmless twice. Raises NotAllowed for a link that was not sent to the owner's present address.
+    """
+    if not is_mailed_link(session, clip, token):
+        raise NotAllowed(Code.NOT_ALLOWED)
+    owner = session.get_one(Person, clip.owner_id)
+    if owner.confirmed_at is not None:
+        return
+    people.confirm(session, owner)
+    waiting = select(Clip).where(Clip.owner_id == owner.id, Clip.state == State.PROCESSING)
+    for one in session.scalars(waiting).all():
+        readiness.settle(session, one, by=by)
+
+
+def write_again(session: Session, clip: Clip) -> None:
+    """Send the letter with the link that confirms the address once more; at most one every ten minutes.
+
+    Raises Conflict when there is nothing to confirm.
+    """
+    if not readiness.waits_for_confirmation(session, clip):
+        raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
+    now = db_now(session)
+    slot = int(now.timestamp()) // 600
+    kind = notices.NoticeKind.FINISH_LATER if clip.state == State.DRAFT else notices.NoticeKind.RECEIVED
+    notices.tell(
+        session, kind, clip, occasion=f"again:{clip.id}:{clip.owner_id}:{slot}", facts={"confirm": True}
+    )
 
 
 def edit(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> list[str]:
@@ -143,6 +234,7 @@ def agree(
     by: Actor,
     site: Site,
     taken_back: Iterable[str] = (),
+    proof: Proof = NO_PROOF,
 ) -> None:
     """Note new consents and those taken back; what is in neither stays. Hands the clip on as `edit` does.
 
@@ -155,7 +247,9 @@ def agree(
     back = set(taken_back) & set(consent.standing(session, clip)) if taken_back else set()
     if back & set(consent.REQUIRED) and clip.state not in _UNDECIDED:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    new = consent.give(session, clip, consents, lang=clip.lang, via=clip.channel, brand=site.brand)
+    new = consent.give(
+        session, clip, consents, lang=clip.lang, via=clip.channel, brand=site.brand, proof=proof
+    )
     if new:
         lifecycle.record(session, clip, "agree", by=by, detail={"purposes": new})
     for purpose in sorted(back):
@@ -201,12 +295,15 @@ def _acknowledge(session: Session, clip: Clip) -> None:
     film = readiness.newest_film(session, clip)
     if film is not None:
         occasion = f"received:{film.id}:{clip.owner_id}"
-        notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=occasion)
+        facts = {"confirm": readiness.waits_for_confirmation(session, clip)}
+        notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=occasion, facts=facts)
 
 
 def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
     """Write what differs onto the clip; the names of the changed fields. Raises Unacceptable with all faults."""
     wanted, faults = _checked(session, texts)
+    if offers.not_offered(session, clip, texts.themes or []):
+        faults["themes"] = Code.THEME_NOT_OFFERED
     owner: Person | None = None
     if texts.email:
         try:
@@ -215,23 +312,45 @@ def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
             faults["email"] = error.code
     if faults:
         raise Unacceptable(Code.INVALID, fields=faults)
+    wanted["incentive"] = _with_return(session, clip, wanted.get("incentive", clip.incentive))
     changed = [field for field, value in wanted.items() if getattr(clip, field) != value]
     for field in changed:
         setattr(clip, field, wanted[field])
-    former = clip.owner_id
-    if owner is not None and former != owner.id:
-        clip.owner_id = owner.id
+    if _hand_to(session, clip, owner):
         changed.append("email")
-    session.flush()
-    if "email" in changed and former is not None:
-        # A slip of the pen, kept as it was typed, must not stay behind as a person of its own.
-        people.forget_if_clipless(session, former)
     if texts.themes is not None and themes.set_themes(session, clip, texts.themes):
         changed.append("themes")
+    if texts.people is not None and signatures.declare(session, clip, texts.people):
+        changed.append("people")
     if changed:
         clip.search_text = search.text_of(clip)
         session.flush()
     return changed
+
+
+def _hand_to(session: Session, clip: Clip, owner: Person | None) -> bool:
+    """Make this person the clip's owner; whether that changed anything."""
+    former = clip.owner_id
+    if owner is not None:
+        clip.owner_id = owner.id
+    session.flush()
+    if clip.owner_id == former:
+        return False
+    if former is not None:
+        # A slip of the pen, kept as it was typed, must not stay behind as a person of its own.
+        people.forget_if_clipless(session, former)
+    invitations.confirm_owner(session, clip)
+    return True
+
+
+def _with_return(session: Session, clip: Clip, words: str) -> str:
+    """What the owner has had, and what the call gives in return: that is said under every clip, by whomever."""
+    campaign = session.get_one(Campaign, clip.campaign_id)
+    by_lang = {text.lang: text.in_return for text in campaign.texts}
+    given = by_lang.get(clip.lang) or next((said for said in by_lang.values() if said), "")
+    if not given or given in words:
+        return words
+    return f"{given} ; {words}"[: LONGEST["incentive"]] if words else given
 
 
 def _checked(session: Session, texts: Texts) -> tuple[dict[str, Any], dict[str, Code]]:
@@ -248,16 +367,21 @@ def _checked(session: Session, texts: Texts) -> tuple[dict[str, Any], dict[str, 
         wanted["speech_lang"] = texts.speech_lang
         if texts.speech_lang and texts.speech_lang not in SPEECH_LANGUAGES:
             faults["speech_lang"] = Code.UNKNOWN_LANGUAGE
-    if texts.music is not None:
-        wanted["music"] = texts.music
-        if texts.music not in MUSIC:
-            faults["music"] = Code.INVALID
-    if texts.people is not None:
-        wanted["people"] = texts.people
-        if len(texts.people) > 20:
-            faults["people"] = Code.TOO_MANY
+    for field, known in (("music", MUSIC), ("relation", RELATIONS)):
+        if (value := getattr(texts, field)) is not None:
+            wanted[field] = value
+            if value not in known:
+                faults[field] = Code.INVALID
+    _check_people(texts, faults)
     _check_dates(session, texts, wanted, faults)
     return wanted, faults
+
+
+def _check_people(texts: Texts, faults: dict[str, Code]) -> None:
+    if texts.people is not None:
+        faults |= signatures.faults(texts.people)
+        if len(texts.people) > MOST_PEOPLE:
+            faults["people"] = Code.TOO_MANY
 
 
 def _check_dates(session: Session, texts: Texts, wanted: dict[str, Any], faults: dict[str, Code]) -> None:

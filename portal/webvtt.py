@@ -194,8 +194,10 @@ def _turned(name: str, *, closes: bool, open_tags: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    plain = html.unescape(text)
-    kept = "".join(sign for sign in _BREAKS.sub("\n", plain) if _may_stand(sign))
+    plain = _BREAKS.sub("\n", html.unescape(text))
+    # Whatever can be printed may stand; looking at every sign would take the checker minutes.
+    is_plain = plain.replace("\n", "").isprintable()
+    kept = plain if is_plain else "".join(sign for sign in plain if _may_stand(sign))
     return kept.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

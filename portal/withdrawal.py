@@ -3,63 +3,59 @@
 Decides and writes rows; the worker deletes the objects and reports.
 """
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import lifecycle, notices, people, readiness
+from portal import forgetting, lifecycle, notices, people, readiness
 from portal.database import db_now
-from portal.errors import Code, Conflict
+from portal.errors import Code, Conflict, Missing, Unavailable
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, Actor
-from portal.models import (
-    Caption,
-    Clip,
-    ClipLink,
-    ClipTheme,
-    Film,
-    Fingerprint,
-    Job,
-    JobState,
-    Note,
-    Notice,
-    NoticeState,
-    Rendition,
-    Signal,
-    State,
-    Upload,
-    UploadState,
-)
+from portal.models import Clip, Film, Job, JobState, Notice, Person, Receipt, State, Upload, UploadState
 
 UNDO: Final = timedelta(hours=24)
-ERASE_AFTER: Final = timedelta(days=30)
-_NOT_KEPT: Final = (State.WITHDRAWN, State.REJECTED)
+REJECTED_KEPT: Final = timedelta(days=30)
+"""Whom we refused may ask why, and a moderator may think again."""
+
 DRAFT_KEPT: Final = timedelta(days=30)
 """A draft that never got a film; its owner is told the date on the status page."""
+
+LETTER_KEPT: Final = timedelta(days=1)
+LETTERS_LOOKED_FOR: Final = timedelta(days=8)
 
 NAMELESS_DRAFT_KEPT: Final = timedelta(days=7)
 """Nobody can be reminded of it."""
 
-# What is personal in a clip's row, and what stands there afterwards.
-BLANK: Final[dict[str, Any]] = {
-    "title": "", "first_name": "", "city": "", "product": "", "owned_since": None, "filmed_on": None,
-    "speech_lang": "", "incentive": "", "music": "", "people": [], "search_text": "", "owner_id": None, "still_key": None, "fail_facts": {},
-}  # fmt: skip
-
 Work = Callable[[], AbstractContextManager[Session]]
 
 
-def withdraw(session: Session, clip: Clip, *, by: Actor) -> None:
-    """Take the clip out of sight at once and have its public files deleted; raises Conflict when it is gone already."""
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What the worker deleted of a clip: objects by bucket, their bytes, letters in our own folder."""
+
+    objects: Mapping[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    letters: int = 0
+
+
+def withdraw(session: Session, clip: Clip, *, by: Actor, is_told: bool = True) -> None:
+    """Take the clip out of sight at once and have its public files deleted; raises Conflict when it is gone already.
+
+    The owner is told how long it may be undone, unless it may not (`is_told`).
+    """
     # Whatever the worker does to the clip in this moment must not turn the owner away.
     lifecycle.hold(session, clip)
     _end_uploads(session, clip)
     event = lifecycle.move(session, clip, "withdraw", by=by)
-    notices.tell(session, notices.NoticeKind.WITHDRAWN, clip, occasion=f"withdrawn:{event}")
+    if is_told:
+        notices.tell(session, notices.NoticeKind.WITHDRAWN, clip, occasion=f"withdrawn:{event}")
 
 
 def may_restore_until(clip: Clip) -> datetime | None:
@@ -91,6 +87,11 @@ def restore(session: Session, clip: Clip, *, by: Actor) -> None:
     notices.cancel(session, clip, notices.NoticeKind.WITHDRAWN)
 
 
+def is_resting(session: Session, clip: Clip) -> bool:
+    """Whether the clip is withdrawn and nobody is deleting its files yet."""
+    return clip.state == State.WITHDRAWN and not _is_being_erased(session, clip)
+
+
 def erase_request(session: Session, clip: Clip, *, by: Actor) -> None:
     """Have the worker delete everything of this clip now; raises Conflict while it is not out of sight."""
     lifecycle.hold(session, clip)
@@ -101,22 +102,68 @@ def erase_request(session: Session, clip: Clip, *, by: Actor) -> None:
 
 
 def due_for_erasure(session: Session, *, at_most: int = 100) -> list[Clip]:
-    """Clips withdrawn or refused 30 days ago for whose erasure nobody has asked the worker yet."""
+    """Clips whose withdrawal cannot be undone any more, or that were refused 30 days ago, and nobody has asked yet."""
     asked = exists().where(
         Job.clip_id == Clip.id,
         Job.kind == JobKind.ERASE,
         Job.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.FAILED]),
     )
-    old = Clip.state_since < db_now(session) - ERASE_AFTER
-    return list(session.scalars(select(Clip).where(Clip.state.in_(_NOT_KEPT), old, ~asked).limit(at_most)))
+    now = db_now(session)
+    old = or_(
+        and_(Clip.state == State.WITHDRAWN, Clip.state_since < now - UNDO),
+        and_(Clip.state == State.REJECTED, Clip.state_since < now - REJECTED_KEPT),
+    )
+    return list(session.scalars(select(Clip).where(old, ~asked).limit(at_most)))
 
 
-def erased(session: Session, clip: Clip, *, by: Actor) -> None:
-    """Forget the person behind a clip whose objects are deleted; consents keep their text's hash and dates.
+def erased(session: Session, clip: Clip, *, by: Actor, deleted: Deleted | None = None) -> Receipt:
+    """Forget the person behind a clip whose objects are deleted, look again, and leave a receipt.
 
-    The bare row and its history stay. Raises Conflict when the clip is not in a state that ends.
+    The bare row and its history stay; consents keep their text and dates. The owner gets the receipt by a last letter
+    to a bare address, which is forgotten when it has left. Raises Conflict when the clip is not in a state that ends,
+    Unavailable when something is still found: no receipt is written that is not true.
     """
-    _forget(session, clip, "erase", by=by)
+    owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
+    address, sent_on = (owner.email or "") if owner is not None else "", clip.created_at
+    rows = _forget(session, clip, "erase", by=by)
+    if found := forgetting.left(session, clip):
+        raise Unavailable(Code.OURS_DATABASE, left=found)
+    what, now = deleted or Deleted(), db_now(session)
+    facts = {
+        "objects": dict(what.objects), "bytes": what.bytes, "letters": what.letters, "rows": rows,
+        "sent_on": f"{sent_on:%Y-%m-%d}", "checked_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "left": 0,
+        "is_person_gone": owner is not None and owner.email is None,
+    }  # fmt: skip
+    receipt = Receipt(id=secrets.token_hex(16), clip_id=clip.id, made_at=now, facts=facts)
+    session.add(receipt)
+    session.flush()
+    if address:
+        notices.write(
+            session, notices.NoticeKind.ERASED, to=address, lang=clip.lang, occasion=f"erased:{clip.id}",
+            about=receipt.id,
+        )  # fmt: skip
+    return receipt
+
+
+def receipt_by_id(session: Session, receipt_id: str) -> Receipt:
+    """A receipt, for whoever has its number; raises Missing."""
+    receipt = session.get(Receipt, receipt_id)
+    if receipt is None:
+        raise Missing(Code.MISSING)
+    return receipt
+
+
+def spent_letters(session: Session) -> list[str]:
+    """The ids of letters to people who are forgotten by now, and of last letters that left a day ago.
+
+    A copy of one in our own folder would keep an address that is kept nowhere else.
+    """
+    now = db_now(session)
+    last = Notice.sent_at.between(now - LETTERS_LOOKED_FOR, now - LETTER_KEPT)
+    asked = select(Notice.message_id).where(Notice.kind == notices.NoticeKind.ERASED, last)
+    gone = and_(Person.email.is_(None), Person.disabled_at > now - LETTERS_LOOKED_FOR)
+    theirs = select(Notice.message_id).join(Person, Person.id == Notice.person_id).where(gone)
+    return [*session.scalars(asked), *session.scalars(theirs)]
 
 
 def abandon_stale(work: Work, *, at_most: int = 100) -> int:
@@ -141,30 +188,14 @@ def abandon_stale(work: Work, *, at_most: int = 100) -> int:
     return len(clips)
 
 
-def _forget(session: Session, clip: Clip, verb: str, *, by: Actor) -> None:
-    owner_id, now = clip.owner_id, db_now(session)
-    lifecycle.move(session, clip, verb, by=by, **BLANK)
-    for table in (ClipTheme, ClipLink, Rendition, Caption, Signal, Fingerprint):
-        session.execute(delete(table).where(table.clip_id == clip.id))
-    session.execute(update(Film).where(Film.clip_id == clip.id).values(erased_at=now, facts={}, preview={}))
-    session.execute(update(Upload).where(Upload.clip_id == clip.id).values(filename="", last_modified=None))
-    # What a film tool said of the file may quote it.
-    session.execute(update(Job).where(Job.clip_id == clip.id).values(error_detail=None))
-    _forget_letters(session, clip)
-    session.flush()
+def _forget(session: Session, clip: Clip, verb: str, *, by: Actor) -> dict[str, int]:
+    owner_id = clip.owner_id
+    lifecycle.move(session, clip, verb, by=by, **forgetting.BLANK)
+    rows = forgetting.forget(session, clip)
     session.expire_all()
     if owner_id is not None:
         people.forget_if_clipless(session, owner_id)
-
-
-def _forget_letters(session: Session, clip: Clip) -> None:
-    """Letters on their way have nothing to tell any more; a mail server's complaint may quote the address."""
-    on_their_way = Notice.state.in_([NoticeState.WAITING, NoticeState.SENDING])
-    waiting = (Notice.clip_id == clip.id, on_their_way)
-    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
-    session.execute(update(Notice).where(Notice.clip_id == clip.id).values(error_detail=None))
-    # What colleagues wrote to one another about the film and the person in it.
-    session.execute(update(Note).where(Note.clip_id == clip.id).values(words=""))
+    return rows
 
 
 def _end_uploads(session: Session, clip: Clip) -> None:

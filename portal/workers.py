@@ -3,6 +3,8 @@
 The worker writes, everybody else reads; a worker that has been silent for a minute counts as gone.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +16,13 @@ from portal.models import WorkerSeen
 
 # A worker beats every 10 s; several beats missed count as gone.
 SILENCE_SECONDS = 60
-# What is known to be mended; media_jobs/fitness.py judges by it.
+# The first release of each line of ffmpeg that is free of CVE-2026-8461, where one film becomes a program that runs.
+FLOORS = {(7, 1): 5, (8, 0): 3, (8, 1): 2}
+# The same in words, newest first.
 FLOOR = "8.1.2, 8.0.3, 7.1.5"
+
+OFF, READY = "off", "ready"
+"""What a worker that may be asked for captions says of its ear; anything else is what is wrong with it, in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,11 @@ class Known:
         return [str(lane) for lane in self.facts.get("lanes", [])]
 
     @property
+    def hearing(self) -> str:
+        """OFF, READY, or why it writes no captions although a model is named; empty when it is not asked for any."""
+        return str(self.facts.get("speech", ""))
+
+    @property
     def is_recent_enough(self) -> bool | None:
         """Whether both film tools are free of the known holes; None when their versions do not tell."""
         verdict = self.facts.get("ffmpeg_floor_ok")
@@ -63,6 +75,29 @@ def known(session: Session) -> list[Known]:
     now = db_now(session)
     rows = session.scalars(select(WorkerSeen).order_by(WorkerSeen.seen_at.desc(), WorkerSeen.name))
     return [Known(row.name, (now - row.seen_at).total_seconds(), dict(row.facts)) for row in rows]
+
+
+def is_fixed(version: str) -> bool | None:
+    """Whether this version of ffmpeg is at its line's floor or above; None when its name does not tell.
+
+    Distributions mend old versions without changing the number, and builds from the middle of the work have none.
+    """
+    found = re.match(r"n?(\d+)\.(\d+)(?:\.(\d+))?(.*)", version)
+    if found is None:
+        return None
+    line, patch = (int(found[1]), int(found[2])), int(found[3] or 0)
+    if (patch >= FLOORS[line]) if line in FLOORS else line > max(FLOORS):
+        return True
+    # "-0+deb12u1", "-3ubuntu5"; not "-17-g2a571b6068", which counts what came after a release.
+    is_distributions = re.match(r"-\d", found[4]) and not re.match(r"-\d+-g[0-9a-f]", found[4])
+    return None if is_distributions else False
+
+
+def hearing(workers: Iterable[Known]) -> str:
+    """Whether captions are made by machine: READY when a living worker can, else what is wrong, else OFF; "" unasked."""
+    said = [worker.hearing for worker in workers if worker.is_alive and worker.hearing]
+    faults = [words for words in said if words not in (OFF, READY)]
+    return next(iter([READY] * (READY in said) + faults + said), "")
 
 
 def takes_films(workers: list[Known]) -> bool:

@@ -19,6 +19,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    # A camera and a microphone of its own, which only pages get that were granted them.
+    "--use-fake-device-for-media-stream",
 ]
 
 

@@ -99,6 +99,8 @@ def settings(database_url: str, prepared_storage: dict[str, str], tmp_path: Path
         "SITE_URL": "http://portal.test",
         "SECRET_KEY": "a secret key for tests, long enough",
         "BROKER_URL": "redis://127.0.0.1:1/0",
+        # Nobody opens letters here; the tests of the confirmation and the journeys do.
+        "CONFIRM_EMAIL": "off",
     })  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 import itertools
 import secrets
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 from portal import keys
 from portal.database import db_now
@@ -53,6 +54,13 @@ MADE = (
     ("storyboard.vtt", "storyboard_vtt", "text/vtt", None, None),
 )
 
+# What its owner says of a clip, and what is measured of it.
+SAID = {
+    "title": "Six heures, le Galibier pour nous seuls", "first_name": "Nadia", "city": "Grenoble",
+    "speech_lang": "fr", "filmed_on": date(2026, 6, 1), "lang": "fr",
+}  # fmt: skip
+MEASURED = {"seconds": 12.0, "width": 640, "height": 360}
+
 
 class Factory:
     """Rows for one test's portal."""
@@ -61,8 +69,15 @@ class Factory:
         self.runtime = runtime
 
     def person(
-        self, email: str | None = None, *, role: Role = Role.OWNER, name: str = "", lang: str = "fr"
+        self,
+        email: str | None = None,
+        *,
+        role: Role = Role.OWNER,
+        name: str = "",
+        lang: str = "fr",
+        is_confirmed: bool = True,
     ) -> Person:
+        """A person, whose address has been shown to be theirs unless said otherwise."""
         with self.runtime.work() as session:
             person = Person(
                 email=email or f"owner{next(_numbers)}@mail.example",
@@ -71,6 +86,7 @@ class Factory:
                 lang=lang,
                 session_token=secrets.token_urlsafe(32),
                 created_at=db_now(session),
+                confirmed_at=db_now(session) if is_confirmed else None,
             )
             session.add(person)
         return person
@@ -110,49 +126,25 @@ class Factory:
 
         `with_objects` also puts small objects into the storage under the renditions' keys.
         """
-        campaign = self.campaign()
-        owner = owner or self.person()
+        campaign, owner = self.campaign(), owner or self.person()
         clip_id = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz234567") for _ in range(10))
         with self.runtime.work() as session:
-            now = db_now(session)
-            values: dict[str, Any] = {
-                "title": "Six heures, le Galibier pour nous seuls",
-                "first_name": "Nadia",
-                "city": "Grenoble",
-                "speech_lang": "fr",
-                "filmed_on": date(2026, 6, 1),
-                "lang": "fr",
-                "people": [],
-                "state_since": now,
-                "created_at": now - timedelta(hours=1),
-                "version": 1,
-            }
-            if state in WITH_FILM:
-                film_id = secrets.token_hex(16)
-                values |= {
-                    "film_id": film_id,
-                    "cut_id": film_id,
-                    "seconds": 12.0,
-                    "width": 640,
-                    "height": 360,
-                }
-            if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED):
-                values["published_at"] = now
-            values |= columns
+            # Settings of tests ask for no confirmed address (tests/conftest.py).
+            values = {"is_vouched": True} | _values(state, db_now(session)) | columns
             values.setdefault(
                 "search_text", f"{values['title']} {values['city']} {values['first_name']}".lower()
             )
+            values |= {"id": clip_id, "campaign_id": campaign.id, "owner_id": owner.id, "state": state}
             # Core insert: tests set the stage, only lifecycle.move changes it.
-            session.execute(
-                insert(Clip).values(
-                    id=clip_id, campaign_id=campaign.id, owner_id=owner.id, state=state, **values
-                )
-            )
-            for theme in themes or []:
-                session.add(ClipTheme(clip_id=clip_id, theme_id=theme.id))
+            session.execute(insert(Clip).values(**values))
+            session.add_all(ClipTheme(clip_id=clip_id, theme_id=theme.id) for theme in themes or [])
             self._consents(session, clip_id, consents)
             if state in WITH_FILM:
-                self._film(session, clip_id, values["film_id"], state, with_objects=with_objects)
+                film = _film(session, clip_id, values["film_id"])
+                token = _published(session, film) if state == State.PUBLISHED else None
+                session.add_all(_renditions(film))
+                if with_objects:
+                    self._objects(film, token)
             session.flush()
             return session.get_one(Clip, clip_id)
 
@@ -172,72 +164,65 @@ class Factory:
                 Consent(clip_id=clip_id, text_id=text.id, purpose=purpose, given_at=now, given_via="site")
             )
 
-    def _film(self, session: Any, clip_id: str, film_id: str, state: State, *, with_objects: bool) -> None:
-        now = db_now(session)
-        film = Film(
-            id=film_id,
-            clip_id=clip_id,
-            number=1,
-            key=keys.original(clip_id, "f" * 32, at=now),
-            size_bytes=1000,
-            sha256="a" * 64,
-            facts={"video_codec": "h264", "width": 640, "height": 360, "duration_seconds": 12.0},
-            received_at=now,
-            ready_at=now,
+    def _objects(self, film: Film, token: str | None) -> None:
+        put = self.runtime.storage.put
+        put(Bucket.ORIGINALS, film.key, b"x" * film.size_bytes, content_type="video/mp4")
+        for one in _renditions(film):
+            data = b"m" * one.size_bytes
+            put(Bucket.ORIGINALS, one.key, data, content_type=one.content_type)
+            if token is not None:
+                put(Bucket.PUBLIC, keys.public(token, one.name), data, content_type=one.content_type)
+
+
+def _values(state: State, now: datetime) -> dict[str, Any]:
+    """A clip's columns as they are in this state."""
+    values: dict[str, Any] = {
+        **SAID,
+        "state_since": now,
+        "created_at": now - timedelta(hours=1),
+        "version": 1,
+    }
+    if state in WITH_FILM:
+        film_id = secrets.token_hex(16)
+        values |= {"film_id": film_id, "cut_id": film_id, **MEASURED}
+    if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED):
+        values["published_at"] = now
+    return values
+
+
+def _film(session: Session, clip_id: str, film_id: str) -> Film:
+    """A film and its one cut, of the same id."""
+    now, which = db_now(session), {"id": film_id, "clip_id": clip_id, "number": 1}
+    film = Film(
+        **which, key=keys.original(clip_id, "f" * 32, at=now), size_bytes=1000, sha256="a" * 64,
+        facts={"video_codec": "h264", "width": 640, "height": 360, "duration_seconds": 12.0},
+        received_at=now, ready_at=now,
+    )  # fmt: skip
+    session.add(film)
+    session.flush()
+    cut = Cut(
+        **which, film_id=film_id, state=CutState.ADOPTED, ladder_version=LADDER_VERSION, **MEASURED,
+        loudness=-20.0, created_at=now, made_at=now,
+    )  # fmt: skip
+    session.add(cut)
+    session.flush()
+    return film
+
+
+def _published(session: Session, film: Film) -> str:
+    """The token under which all of it is public."""
+    token, now = keys.new_public_token(), db_now(session)
+    of = {"clip_id": film.clip_id, "film_id": film.id, "cut_id": film.id}
+    session.add(Publication(**of, token=token, created_at=now, complete_at=now))
+    return token
+
+
+def _renditions(film: Film) -> list[Rendition]:
+    of = {"clip_id": film.clip_id, "film_id": film.id, "cut_id": film.id}
+    return [
+        Rendition(
+            **of, name=name, kind=kind, key=keys.made(film.clip_id, film.id, name), content_type=content_type,
+            size_bytes=100, sha256="b" * 64, width=width, height=height,
         )
-        cut = Cut(
-            id=film_id,
-            clip_id=clip_id,
-            film_id=film_id,
-            number=1,
-            state=CutState.ADOPTED,
-            ladder_version=LADDER_VERSION,
-            seconds=12.0,
-            width=640,
-            height=360,
-            loudness=-20.0,
-            created_at=now,
-            made_at=now,
-        )
-        session.add(film)
-        session.flush()
-        session.add(cut)
-        session.flush()
-        token = keys.new_public_token()
-        is_public = state == State.PUBLISHED
-        if is_public:
-            session.add(
-                Publication(
-                    clip_id=clip_id,
-                    film_id=film_id,
-                    cut_id=film_id,
-                    token=token,
-                    created_at=now,
-                    complete_at=now,
-                )
-            )
-        if with_objects:
-            self.runtime.storage.put(Bucket.ORIGINALS, film.key, b"x" * 1000, content_type="video/mp4")
-        for name, kind, content_type, width, height in MADE:
-            key = keys.made(clip_id, film_id, name)
-            session.add(
-                Rendition(
-                    clip_id=clip_id,
-                    film_id=film_id,
-                    cut_id=film_id,
-                    name=name,
-                    kind=kind,
-                    key=key,
-                    content_type=content_type,
-                    size_bytes=100,
-                    sha256="b" * 64,
-                    width=width,
-                    height=height,
-                )
-            )
-            if with_objects:
-                self.runtime.storage.put(Bucket.ORIGINALS, key, b"m" * 100, content_type=content_type)
-                if is_public:
-                    self.runtime.storage.put(
-                        Bucket.PUBLIC, keys.public(token, name), b"m" * 100, content_type=content_type
-                    )
+        for name, kind, content_type, width, height in MADE
+    ]  # fmt: skip

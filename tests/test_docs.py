@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config import SETTINGS
 from ops.docs import PAGES
+from settings_table import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,3 +39,13 @@ def test_the_readme_names_every_make_command():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE):
         assert f"make {command}" in readme, command
+
+
+def test_a_second_film_worker_on_a_host_is_told_to_take_a_name_of_its_own():
+    deploy = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    first = re.search(r"worker -n (\w+)@\S+ .*-Q heavy,slow", (ROOT / "Procfile").read_text(encoding="utf-8"))
+    second = re.search(r"worker -n (\w+)@%h .*-Q heavy,slow", deploy)
+    assert first is not None
+    assert second is not None
+    assert first[1] != second[1]
+    assert f"the first is `{first[1]}@%h`" in deploy

@@ -1,6 +1,6 @@
 """The migrations and the models agree, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command
@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, select
 
 from portal.database import Base, make_engine, make_sessions
 from portal.migrations import alembic_config, upgrade
-from portal.models import Clip, Cut, Film, Job, Publication, Rendition
+from portal.models import Clip, CoSignature, Cut, Film, Job, Publication, Rendition
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -37,7 +37,8 @@ WHEN = datetime(2026, 10, 1, 12, tzinfo=UTC)
 FIRST_RELEASE = {
     "campaign": [{"id": 1, "slug": "main", "created_at": WHEN}],
     "clip": [
-        {"id": "c-public", "state": "published", "film_id": "f2", "seconds": 12.5, "width": 1920, "height": 1080},
+        {"id": "c-public", "state": "published", "film_id": "f2", "seconds": 12.5, "width": 1920, "height": 1080,
+         "people": [{"name": "Ada", "email": None, "minor": True}]},
         {"id": "c-failed", "state": "failed", "fail_code": "too_long"},
         {"id": "c-erased", "state": "erased"},
     ],
@@ -56,6 +57,8 @@ FIRST_RELEASE = {
         {"id": 1, "clip_id": "c-public", "film_id": "f1", "token": "t1", "complete_at": WHEN, "deleted_at": WHEN},
         {"id": 2, "clip_id": "c-public", "film_id": "f2", "token": "t2", "complete_at": WHEN},
     ],
+    "consent_text": [{"id": 1}],
+    "consent": [{"id": 1, "clip_id": "c-public"}],
     "job": [
         {"id": "j1", "clip_id": "c-public", "kind": "publish", "state": "done"},
         {"id": "j2", "clip_id": "c-failed", "kind": "transcode", "state": "queued"},
@@ -71,6 +74,10 @@ REQUIRED = {
     "film": {"key": "o/x", "size_bytes": 1, "facts": {}, "received_at": WHEN},
     "rendition": {"kind": "mp4", "content_type": "video/mp4", "size_bytes": 1, "sha256": "b" * 64},
     "publication": {"created_at": WHEN},
+    "consent_text": {
+        "purpose": "site", "lang": "fr", "version": 1, "body": "Oui", "sha256": "c" * 64, "created_at": WHEN,
+    },
+    "consent": {"text_id": 1, "purpose": "site", "given_at": WHEN, "given_via": "site"},
     "job": {"attempt": 0, "max_attempts": 3, "progress": 0.0, "step": "", "created_at": WHEN, "run_after": WHEN},
 }  # fmt: skip
 
@@ -110,4 +117,9 @@ def test_what_the_first_release_wrote_is_there_after_the_upgrade(kind, request, 
         }  # fmt: skip
         assert session.get_one(Clip, "c-failed").fail_facts == {}
         assert session.get_one(Film, "f2").preview == {}
+        assert [(one.name, one.is_minor, one.state) for one in session.scalars(select(CoSignature))] == [
+            ("Ada", True, "waiting")
+        ]
+        assert session.get_one(Clip, "c-public").consent_until == WHEN + timedelta(days=730)
+        assert session.get_one(Clip, "c-failed").consent_until is None
     engine.dispose()

@@ -1,7 +1,7 @@
 """The whole schema: columns, relations, constraints; no conduct. One file for each thing it is about."""
 
 from portal.models.clips import Campaign, CampaignText, Clip, ClipTheme, Theme, ThemeAlias, ThemeName
-from portal.models.decisions import AuditEvent, Consent, ConsentText, Decision, Note, Reason
+from portal.models.decisions import AuditEvent, Consent, ConsentText, ConsentWording, Decision, Note, Reason
 from portal.models.films import (
     Caption,
     Cut,
@@ -13,9 +13,22 @@ from portal.models.films import (
     Signal,
     Upload,
 )
+from portal.models.invitations import Invitation, OwnerProof, Refusal, ShortLink
+from portal.models.owners import CoSignature, IncomingMail, Message, Receipt, SupportCase
 from portal.models.persons import AccessToken, ClipLink, Person, SignInLink
-from portal.models.states import CutOrigin, CutState, JobState, NoticeState, Role, State, UploadState
-from portal.models.work import IdempotencyKey, Job, Notice, WorkerSeen
+from portal.models.states import (
+    CaseState,
+    CutOrigin,
+    CutState,
+    JobState,
+    NoticeState,
+    OwnerLevel,
+    Role,
+    SignatureState,
+    State,
+    UploadState,
+)
+from portal.models.work import IdempotencyKey, Job, Notice, ViewSeen, WorkerSeen
 
 __all__ = [
     "AccessToken",
@@ -23,11 +36,14 @@ __all__ = [
     "Campaign",
     "CampaignText",
     "Caption",
+    "CaseState",
     "Clip",
     "ClipLink",
     "ClipTheme",
+    "CoSignature",
     "Consent",
     "ConsentText",
+    "ConsentWording",
     "Cut",
     "CutOrigin",
     "CutState",
@@ -36,23 +52,34 @@ __all__ = [
     "Fingerprint",
     "FingerprintKey",
     "IdempotencyKey",
+    "IncomingMail",
+    "Invitation",
     "Job",
     "JobState",
+    "Message",
     "Note",
     "Notice",
     "NoticeState",
+    "OwnerLevel",
+    "OwnerProof",
     "Person",
     "Publication",
     "Reason",
+    "Receipt",
+    "Refusal",
     "Rendition",
     "Role",
+    "ShortLink",
     "SignInLink",
     "Signal",
+    "SignatureState",
     "State",
+    "SupportCase",
     "Theme",
     "ThemeAlias",
     "ThemeName",
     "Upload",
     "UploadState",
+    "ViewSeen",
     "WorkerSeen",
 ]

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.database import Base, UTCDateTime
@@ -19,11 +19,27 @@ class Campaign(Base):
     opens_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # What owners may do here, where it differs from what the portal allows everywhere.
+    example_clip_id: Mapped[str | None] = mapped_column(String(10))
+    max_clips: Mapped[int | None]
+    max_seconds: Mapped[int | None]
+    # Slugs of the themes offered, in their order; empty: all of them.
+    themes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # What is promised: an answer within so many working days, a consent that ends after so many months.
+    answer_days: Mapped[int] = mapped_column(default=2)
+    term_months: Mapped[int] = mapped_column(default=24)
+    # So many days after an invitation that was not opened, one reminder; 0 for none.
+    reminder_days: Mapped[int] = mapped_column(default=7)
+    # Taking part needs an invitation.
+    invited_only: Mapped[bool] = mapped_column(default=False)
     texts: Mapped[list["CampaignText"]] = relationship(lazy="selectin", order_by="CampaignText.lang")
 
 
 class CampaignText(Base):
-    """A campaign's words in one language: title, the question put to owners, what is given in return."""
+    """A campaign's words in one language: title, the question put to owners, help, shot list, what is given in return.
+
+    `shots` holds one line for each thing worth showing.
+    """
 
     __tablename__ = "campaign_text"
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
@@ -31,6 +47,8 @@ class CampaignText(Base):
     title: Mapped[str] = mapped_column(String(120))
     question: Mapped[str] = mapped_column(String(200), default="")
     in_return: Mapped[str] = mapped_column(String(200), default="")
+    help: Mapped[str] = mapped_column(Text, default="")
+    shots: Mapped[str] = mapped_column(Text, default="")
 
 
 class Theme(Base):
@@ -92,8 +110,12 @@ class Clip(Base):
     lang: Mapped[str] = mapped_column(String(8))
     incentive: Mapped[str] = mapped_column(String(200), default="")
     music: Mapped[str] = mapped_column(String(10), default="")
-    people: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    music_words: Mapped[str] = mapped_column(String(200), default="")
+    # What the owner is to the brand beside a customer: none, staff, family or partner; said under the clip.
+    relation: Mapped[str] = mapped_column(String(10), default="")
     owner_level: Mapped[str] = mapped_column(String(16), default="not_proven")
+    # Whoever began it vouches for the owner's address; else the owner confirms it before a moderator looks.
+    is_vouched: Mapped[bool] = mapped_column(default=False)
     channel: Mapped[str] = mapped_column(String(16), default="site")
     search_text: Mapped[str] = mapped_column(String(200), default="")
     # The film that counts now (set when its renditions are ready).
@@ -108,6 +130,12 @@ class Clip(Base):
     # What somebody chose to be seen first: an instant of the film, or an uploaded still; else the best proposal.
     poster_at: Mapped[float | None]
     still_key: Mapped[str | None] = mapped_column(String(200))
+    # The invitation that it answers.
+    invitation_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    # Until when it may be shown; the owner is asked again before.
+    consent_until: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    # How often it was watched for three seconds or more, each visitor's browser once a day.
+    views: Mapped[int] = mapped_column(default=0)
     # Publication.
     publish_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -123,6 +151,7 @@ class Clip(Base):
         Index("ix_clip_state_published", "state", "published_at", "id"),
         Index("ix_clip_state_since", "state", "state_since"),
         Index("ix_clip_state_seconds", "state", "seconds", "id"),
+        Index("ix_clip_state_views", "state", "views", "id"),
         # Counting by words and languages reads this alone: 17 ms, not 170, at 100 000 clips.
         Index("ix_clip_state_search", "state", "speech_lang", "search_text", "id"),
     )

@@ -10,17 +10,40 @@ from portal.database import Base, UTCDateTime
 
 
 class ConsentText(Base):
-    """What people were asked to agree to: one purpose, language and version; never changed once stored."""
+    """What people were asked to agree to: one purpose, language and version; never changed once stored.
+
+    `variant` is the slug of the campaign that has words of its own for this purpose, empty for the portal's;
+    versions of a purpose and language are counted over all variants.
+    """
 
     __tablename__ = "consent_text"
     id: Mapped[int] = mapped_column(primary_key=True)
     purpose: Mapped[str] = mapped_column(String(16))
+    variant: Mapped[str] = mapped_column(String(60), default="")
     lang: Mapped[str] = mapped_column(String(8))
     version: Mapped[int]
     body: Mapped[str] = mapped_column(Text)
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     __table_args__ = (UniqueConstraint("purpose", "lang", "version"),)
+
+
+class ConsentWording(Base):
+    """Words that an administrator wrote for one purpose and language, in place of the shipped ones.
+
+    For one campaign (`variant`), or for the portal (empty). What people were really shown is a `ConsentText`.
+    """
+
+    __tablename__ = "consent_wording"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16))
+    variant: Mapped[str] = mapped_column(String(60), default="")
+    lang: Mapped[str] = mapped_column(String(8))
+    sentence: Mapped[str] = mapped_column(String(300))
+    full: Mapped[str] = mapped_column(Text)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    __table_args__ = (UniqueConstraint("purpose", "variant", "lang"),)
 
 
 class Consent(Base):
@@ -33,6 +56,10 @@ class Consent(Base):
     purpose: Mapped[str] = mapped_column(String(16))
     given_at: Mapped[datetime] = mapped_column(UTCDateTime)
     given_via: Mapped[str] = mapped_column(String(16))
+    # The proof: the beginning of the hash of the link it came by, the network it came from, the program.
+    link: Mapped[str] = mapped_column(String(16), default="")
+    address: Mapped[str] = mapped_column(String(45), default="")
+    agent: Mapped[str] = mapped_column(String(200), default="")
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     text: Mapped[ConsentText] = relationship(lazy="raise")
 
@@ -48,6 +75,8 @@ class Decision(Base):
     clip_version: Mapped[int]
     moderator_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     verb: Mapped[str] = mapped_column(String(20))
+    # A moderator's own line to the owner beside an approval.
+    words: Mapped[str] = mapped_column(Text, default="")
     made_at: Mapped[datetime] = mapped_column(UTCDateTime)
     undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reasons: Mapped[list["Reason"]] = relationship(lazy="selectin", order_by="Reason.id")

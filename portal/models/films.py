@@ -28,6 +28,8 @@ class Upload(Base):
     tail_sha256: Mapped[str] = mapped_column(String(64), default="")
     last_modified: Mapped[int | None] = mapped_column(BigInteger)
     idempotency_key: Mapped[str | None] = mapped_column(String(80))
+    # What the owner cut off while choosing: {start, end} in seconds; the first cut leaves it out.
+    edits: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
@@ -51,6 +53,8 @@ class Film(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The owner was told that only the beginning arrived, and wants it as it is.
     keeps_beginning: Mapped[bool] = mapped_column(default=False)
+    # What the owner cut off before sending: {start, end} in seconds; the first cut leaves it out.
+    edits: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     # What can be watched before the ladder is made: {kind, token, files, complete}.
     preview: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     signals_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -21,16 +21,22 @@ class Person(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     session_token: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # Somebody who reads this address has said so.
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class SignInLink(Base):
-    """A single-use link that lets a person in (set a password, open the owner's space); hashed at rest."""
+    """A single-use link that lets a person in; hashed at rest.
+
+    `purpose` is the one thing it is good for: welcome (choose a password), enter (the owner's space), erase (forget me).
+    """
 
     __tablename__ = "sign_in_link"
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    purpose: Mapped[str] = mapped_column(String(12), default="welcome")
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -44,6 +50,8 @@ class ClipLink(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # To whose address it was sent and nowhere else: whoever uses it reads that mailbox.
+    mailed_to_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
 
 
 class AccessToken(Base):

@@ -78,3 +78,27 @@ class NoticeState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class SignatureState(StrEnum):
+    """Whether somebody in a film agrees to be shown."""
+
+    WAITING = "waiting"
+    AGREED = "agreed"
+    REFUSED = "refused"
+
+
+class OwnerLevel(StrEnum):
+    """How sure we are that an owner owns the product; only ever raised, with a named proof."""
+
+    NOT_PROVEN = "not_proven"
+    INVITED = "invited"
+    PURCHASE_PROVEN = "purchase_proven"
+
+
+class CaseState(StrEnum):
+    """How far a call that an owner asked for is."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    SOLVED = "solved"

@@ -1,6 +1,6 @@
-"""What is to be done and told: jobs, letters, answers to repeat, workers seen."""
+"""What is to be done and told: jobs, letters, answers to repeat, workers seen, views of the day."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
@@ -53,13 +53,21 @@ class Job(Base):
 
 
 class Notice(Base):
-    """Somebody is to be told something, once; the row is the outbox."""
+    """Somebody is to be told something, once; the row is the outbox.
+
+    To a person we know, or to an `address` alone (an invitation, a co-signature, a receipt). `about` names the row
+    that the letter speaks of, `facts` what it says beside.
+    """
 
     __tablename__ = "notice"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(24))
     clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"), index=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    address: Mapped[str | None] = mapped_column(String(254))
+    lang: Mapped[str] = mapped_column(String(8), default="")
+    about: Mapped[str] = mapped_column(String(32), default="", index=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     decision_id: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
     # What makes it one of a kind: the same occasion never makes a second notice.
     occasion: Mapped[str] = mapped_column(String(80), unique=True)
@@ -95,3 +103,11 @@ class WorkerSeen(Base):
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class ViewSeen(Base):
+    """Somebody watched a clip today: a keyed hash that tells nobody who, forgotten when the day is over."""
+
+    __tablename__ = "view_seen"
+    mark: Mapped[str] = mapped_column(String(32), primary_key=True)
+    day: Mapped[date] = mapped_column(index=True)

@@ -11,31 +11,53 @@ from portal.errors import Code, NotAllowed, Unacceptable
 from portal.runtime import Runtime
 from portal.web import (
     admin,
+    agreements,
     api,
     api_captions,
     api_editing,
     api_review,
     assets,
+    campaigns,
     captions,
+    companion,
     db,
     editing,
     errors,
     gallery,
+    guard,
+    guests,
     i18n,
+    invitations,
+    levels,
     limits,
     metrics,
+    outbox,
+    owner,
     people,
     posters,
+    proof,
+    recorder,
     review,
     site,
     submission,
+    support,
+    thread,
     uploads,
     withdrawal,
+    wordings,
 )
 from portal.web.strict import refuse_impossible_ids
 
 # Machines' doors: authorised by bearer tokens alone, never by a cookie, so no form token guards them.
-CSRF_FREE = (api.bp, api_review.bp, api_captions.bp, api_editing.bp, uploads.bp)
+CSRF_FREE = (
+    api.bp,
+    api_review.bp,
+    api_captions.bp,
+    api_editing.bp,
+    uploads.bp,
+    companion.bp,
+    invitations.farewell,
+)
 BLUEPRINTS = (
     site.bp,
     metrics.bp,
@@ -43,13 +65,27 @@ BLUEPRINTS = (
     captions.bp,
     captions.studio,
     submission.bp,
+    recorder.bp,
     withdrawal.bp,
+    thread.bp,
+    thread.studio,
+    support.bp,
+    support.studio,
+    outbox.bp,
+    agreements.bp,
+    owner.bp,
     people.bp,
     review.bp,
     editing.bp,
     posters.bp,
     posters.studio,
     admin.bp,
+    campaigns.bp,
+    guests.bp,
+    levels.bp,
+    invitations.bp,
+    wordings.bp,
+    proof.bp,
     *CSRF_FREE,
 )
 
@@ -67,6 +103,7 @@ def create_app(runtime: Runtime) -> Flask:
     posters.init_app(app)
     csrf = CSRFProtect(app)
     limits.init_app(app)
+    guard.init_app(app)
     people.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,36 +1,35 @@
-"""The pages around reviewing: all clips for moderators; themes, calls, staff, settings for administrators.
+"""The pages around reviewing: all clips for moderators; themes, staff, settings for administrators.
 
-Shows and parses; the rules are in portal/themes.py, campaigns.py, people.py and desk.py.
+Shows and parses; the rules are in portal/themes.py, people.py and desk.py.
 """
 
 from collections.abc import Callable
-from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-from config import SETTINGS, Settings
-from portal import campaigns, desk, figures, people, reasons, review, themes, workers
-from portal.database import db_now
+from config import Settings
+from portal import desk, figures, people, reasons, review, themes, workers
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
-from portal.models import Campaign, Role, State, Theme
+from portal.models import Role, State, Theme
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_administrators, guard_reviewers, me
-from portal.web.review import campaign_title, lines, theme_names
+from portal.web.review import lines, theme_names
 from portal.web.words import age, job_word, lane_word, sandbox_word, state_word
+from settings_table import SETTINGS
 
 bp = Blueprint("admin", __name__)
 
 _PER_PAGE = 50
-_FOR_REVIEWERS = {"admin.clips", "admin.campaigns"}
+_FOR_REVIEWERS = {"admin.clips"}
 PageAnswer = str | Response | tuple[str, int]
 
 
 @bp.before_request
 def guard() -> Response | None:
-    """Moderators may look at all clips and calls; the rest is for administrators."""
+    """Moderators may look at all clips; the rest is for administrators."""
     return guard_reviewers() if request.endpoint in _FOR_REVIEWERS else guard_administrators()
 
 
@@ -54,7 +53,7 @@ def clips() -> str:
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if value and name != "page"}
     return render_template(
         "admin/clips.html",
-        rows=lines(rows),
+        rows=lines(rows, q=q),
         total=total,
         page=page,
         pages=pages,
@@ -176,144 +175,6 @@ def _faults(error: PortalError, place: str) -> dict[str, str]:
     return found or {place: reasons.sentence(error.code, **error.facts)}
 
 
-# Calls for clips ---------------------------------------------------------------------------------------
-
-
-@bp.get("/studio/campaigns", endpoint="campaigns")
-def campaigns_page() -> str:
-    """The calls for clips: whether each is open, where it is, how many clips it brought."""
-    return _campaigns()
-
-
-def _campaigns(**more: Any) -> str:
-    work, site = reading(), runtime().settings.site
-    now = db_now(work)
-    every = campaigns.every(work)
-    context = {
-        "every": every,
-        "standing": {one.id: _standing(one, now) for one in every},
-        "said": {one.id: {text.lang: text for text in one.texts} for one in every},
-        "title_of": {one.id: campaign_title(one) for one in every},
-        "last_day": campaigns.last_day,
-        "counts": campaigns.clip_counts(work),
-        "main_lang": site.default_language,
-        "most": campaigns.MOST,
-        "faults": {},
-        "kept": {},
-        "wrong_id": None,
-    }
-    return render_template("admin/campaigns.html", **(context | more))
-
-
-def _standing(campaign: Campaign, now: datetime) -> str:
-    if campaigns.is_open(campaign, now):
-        return "open"
-    return "closed" if campaign.closes_at is not None and campaign.closes_at <= now else "ahead"
-
-
-@bp.post("/studio/campaigns")
-def add_campaign() -> PageAnswer:
-    """Add a call; without an address its title gives one."""
-    lang = runtime().settings.site.default_language
-    try:
-        days = _days()
-        texts = _words()
-        main = texts.pop(lang)
-        with writing() as work:
-            campaigns.add(
-                work,
-                request.form.get("slug", "").strip() or themes.slugify(main.title),
-                title=main.title,
-                lang=lang,
-                question=main.question,
-                in_return=main.in_return,
-                texts=texts,
-                days=days,
-            )
-    except PortalError as error:
-        return _campaigns(faults=_campaign_faults(error), kept=request.form), error.status
-    return _to_campaigns(_("Appel ajouté."))
-
-
-@bp.post("/studio/campaigns/<int:campaign_id>/change")
-def change_campaign(campaign_id: int) -> PageAnswer:
-    """Change a call's words and days; its address stays."""
-    lang = runtime().settings.site.default_language
-    try:
-        days = _days()
-        with writing() as work:
-            campaigns.change(
-                work,
-                campaigns.by_id(work, campaign_id),
-                _words(),
-                lang=lang,
-                days=days,
-                by=actor(),
-            )
-    except Unacceptable as error:
-        page = _campaigns(faults=_campaign_faults(error), kept=request.form, wrong_id=campaign_id)
-        return page, error.status
-    return _to_campaigns(_("Appel enregistré."))
-
-
-@bp.post("/studio/campaigns/<int:campaign_id>/close")
-def close_campaign(campaign_id: int) -> Response:
-    """Take no more clips for this call."""
-    with writing() as work:
-        campaigns.close(work, campaigns.by_id(work, campaign_id), by=actor())
-    return _to_campaigns(_("Appel fermé. Les clips déjà envoyés restent."))
-
-
-@bp.post("/studio/campaigns/<int:campaign_id>/reopen")
-def reopen_campaign(campaign_id: int) -> Response:
-    """Take clips for this call from now on."""
-    with writing() as work:
-        campaigns.reopen(work, campaigns.by_id(work, campaign_id), by=actor())
-    return _to_campaigns(_("Appel ouvert."))
-
-
-def _words() -> dict[str, campaigns.Words]:
-    return {
-        code: campaigns.Words(**{field: request.form.get(f"{field}_{code}", "") for field in campaigns.MOST})
-        for code in runtime().settings.site.languages
-    }
-
-
-def _days() -> campaigns.Days:
-    return _day("opens_on"), _day("closes_on")
-
-
-def _day(field: str) -> date | None:
-    told = request.form.get(field, "").strip()
-    try:
-        return date.fromisoformat(told) if told else None
-    except ValueError as error:
-        raise Unacceptable(Code.WRONG_DATE, fields={field: Code.WRONG_DATE}) from error
-
-
-def _campaign_faults(error: PortalError) -> dict[str, str]:
-    """The faults by the names the form's fields have: the portal's own language has its suffix there too."""
-    lang = runtime().settings.site.default_language
-    faults = {}
-    for field, code in error.fields.items():
-        most = campaigns.MOST.get(field.rsplit("_", 1)[0]) or campaigns.MOST.get(field)
-        name = f"{field}_{lang}" if field in campaigns.MOST else field
-        if code == Code.WRONG_DATE:
-            # Elsewhere a wrong date is one to come; a call may well end tomorrow.
-            faults[name] = _("Ce jour ne convient pas. Le dernier jour ne vient pas avant le premier.")
-        else:
-            faults[name] = reasons.sentence(code, most=most) if most else reasons.sentence(code)
-    if f"title_{lang}" in faults and not request.form.get("slug", "").strip():
-        # No title, so no address either: one thing to put right, said once.
-        faults.pop("slug", None)
-    return faults or {"slug": reasons.sentence(error.code, **error.facts)}
-
-
-def _to_campaigns(said: str) -> Response:
-    flash(said, "success")
-    return redirect(url_for("admin.campaigns"), 303)
-
-
 # Staff -------------------------------------------------------------------------------------------------
 
 
@@ -401,6 +262,7 @@ def settings() -> str:
             (one, age(one.silent_seconds), sandbox_word(one.sandbox)) for one in workers.known(reading())
         ],
         floor=workers.FLOOR,
+        hearing=workers.hearing(workers.known(reading())),
         queues=queues,
         lanes=[(lane_word(lane.name), lane, age(lane.oldest_seconds)) for lane in queues.lanes],
         yielded=f"{queues.film_per_cpu:.2f}" if queues.film_per_cpu is not None else "",

@@ -5,7 +5,7 @@ Parses strictly, calls one rule, answers. Knows no cookie.
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, jsonify, render_template, request
 from msgspec import UNSET
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,21 +15,25 @@ from portal import (
     cards,
     consent,
     gallery,
+    offers,
     people,
     posters,
     processing,
     readiness,
+    signatures,
     submission,
     themes,
+    views,
     withdrawal,
 )
-from portal.database import db_now
 from portal.errors import Code, Missing, Unacceptable
-from portal.models import Clip, Decision, State
-from portal.web import openapi, schemas
-from portal.web.callers import caller, challenge, need, need_for
+from portal.models import Campaign, Clip, Decision, SignatureState, State
+from portal.web import calls, guard, openapi, schemas
+from portal.web.callers import bearer, caller, challenge, need, need_for
 from portal.web.db import reading, runtime, writing
+from portal.web.evidence import evidence
 from portal.web.idempotency import idempotent
+from portal.web.limits import address, limiter
 from portal.web.strict import answer, body, empty, query, refuse_impossible_ids
 
 bp = Blueprint("api", __name__)
@@ -38,6 +42,9 @@ bp.after_request(challenge)
 # States in which the last decision's reasons are what the owner must know.
 _REASONED = {State.CHANGES_REQUESTED: "request_changes", State.REJECTED: "reject", State.REMOVED: "unpublish"}
 
+
+# A household watches some clips a minute; more is a program.
+_VIEWS = "60/minute;5000/day"
 
 bp.before_request(refuse_impossible_ids)
 
@@ -71,18 +78,31 @@ def all_themes() -> Response:
 def all_campaigns() -> Response:
     """The calls for clips, open or not."""
     session = reading()
-    now = db_now(session)
-    items = [_campaign(one, is_open=campaigns.is_open(one, now)) for one in campaigns.every(session)]
+    items = [_campaign(session, one, how) for one, how in campaigns.standings(session).items()]
     return answer(schemas.Campaigns(items=items, next_cursor=None, total=len(items)))
 
 
-def _campaign(one: Any, *, is_open: bool) -> schemas.Campaign:
+def _campaign(session: Session, one: Campaign, how: campaigns.Standing) -> schemas.Campaign:
     texts = {
-        text.lang: schemas.CampaignText(title=text.title, question=text.question, in_return=text.in_return)
+        text.lang: schemas.CampaignText(
+            title=text.title, question=text.question, in_return=text.in_return, help=text.help,
+            shots=campaigns.shot_list(text),
+        )
         for text in one.texts
-    }
+    }  # fmt: skip
     return schemas.Campaign(
-        slug=one.slug, is_open=is_open, opens_at=one.opens_at, closes_at=one.closes_at, texts=texts
+        slug=one.slug,
+        is_open=how is campaigns.Standing.OPEN,
+        state=how.value,
+        opens_at=one.opens_at,
+        closes_at=one.closes_at,
+        max_seconds=offers.limits_of(one, runtime().settings.uploads).max_seconds,
+        themes=[theme.slug for theme in offers.themes_of(session, one)] if one.themes else [],
+        answer_days=one.answer_days,
+        term_months=one.term_months,
+        invited_only=one.invited_only,
+        example_clip_id=one.example_clip_id,
+        texts=texts,
     )
 
 
@@ -93,8 +113,6 @@ def _campaign(one: Any, *, is_open: bool) -> schemas.Campaign:
 def clips() -> Response:
     """Published clips by theme, words and language of speech."""
     asked, session = query(schemas.ClipQuery), reading()
-    if asked.sort not in gallery.SORTS:
-        raise Unacceptable(Code.INVALID, fields={"sort": Code.INVALID})
     wanted = gallery.Filter(
         themes=_known_themes(session, asked.theme),
         match=asked.match,
@@ -121,6 +139,27 @@ def clip(clip_id: str) -> Response:
     return answer(schemas.Clip(**_card(one), playback=playback))
 
 
+@bp.post("/api/v1/clips/<clip_id>/views")
+@limiter.limit(_VIEWS)
+def view(clip_id: str) -> Response:
+    """Count a view, unless the browser asks not to be counted; the answer does not tell which."""
+    body(schemas.Nothing)
+    settings, head = runtime().settings, request.headers
+    if "1" in (head.get("DNT"), head.get("Sec-GPC")):
+        gallery.visible(reading(), clip_id)
+        return empty()
+    with writing() as session:
+        views.count(
+            session,
+            clip_id,
+            address=address(),
+            agent=request.user_agent.string,
+            key=settings.site.secret_key,
+            thanks_after=settings.mail.thanks_after,
+        )
+    return empty()
+
+
 def _known_themes(session: Session, slugs: list[str]) -> tuple[str, ...]:
     try:
         return tuple(themes.by_slug(session, slug).slug for slug in dict.fromkeys(slugs))
@@ -142,7 +181,7 @@ def _show() -> cards.Presentation:
 def _card(card: cards.Card) -> dict[str, Any]:
     same = (
         *("id", "url", "title", "first_name", "city", "product", "owned_since", "filmed_on", "published_at"),
-        *("seconds", "speech_lang", "owner_level", "incentive", "width", "height"),
+        *("seconds", "speech_lang", "owner_level", "incentive", "relation", "width", "height"),
     )
     named = [schemas.ThemeName(slug=slug, name=name) for slug, name in card.themes]
     return {
@@ -170,10 +209,13 @@ def begin() -> Response:
     if who.is_known and who.clip_id is None:
         need("submit")
     said, site = body(schemas.NewSubmission), runtime().settings.site
-    lang = said.lang or site.default_language
-    if lang not in site.languages:
+    if said.lang and said.lang not in site.languages:
         raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
+    token = people.new_token()
+    guard.before_begin(said.campaign, proof=said.proof, is_known=who.is_known)
     with writing() as session:
+        invitation = calls.brought(session, said.invitation or "")
+        lang = said.lang or (invitation.lang if invitation is not None else site.default_language)
         made, token = submission.begin(
             session,
             _open_campaign(session, said.campaign),
@@ -183,6 +225,9 @@ def begin() -> Response:
             channel="api" if who.is_known else "site",
             by=who.actor,
             site=site,
+            token=token,
+            proof=evidence(token if not who.is_known else ""),
+            invitation=invitation,
         )
         told = schemas.NewSubmissionAnswer(
             id=made.id,
@@ -213,7 +258,15 @@ def edit(clip_id: str) -> Response:
         submission.edit(session, changed, _texts(said), by=who.actor)
         if said.consents is not UNSET:
             given, taken_back = _consents(said, given=True), _consents(said, given=False)
-            submission.agree(session, changed, given, by=who.actor, site=site, taken_back=taken_back)
+            submission.agree(
+                session,
+                changed,
+                given,
+                by=who.actor,
+                site=site,
+                taken_back=taken_back,
+                proof=evidence(who.token),
+            )
         told = _told(session, changed)
     return answer(told)
 
@@ -242,6 +295,19 @@ def withdraw(clip_id: str) -> Response:
         withdrawal.withdraw(session, taken, by=who.actor)
         told = _told(session, taken)
     return answer(told, 202)
+
+
+@bp.post("/api/v1/submissions/<clip_id>/confirm")
+@idempotent
+def confirm(clip_id: str) -> Response:
+    """The owner's address is right: whoever calls has the token that was mailed there."""
+    who = need_for(clip_id)
+    body(schemas.Nothing)
+    with writing() as session:
+        mine = _clip(session, clip_id)
+        submission.confirm(session, mine, bearer(), by=who.actor)
+        told = _told(session, mine)
+    return answer(told)
 
 
 @bp.post("/api/v1/submissions/<clip_id>/keep-beginning")
@@ -286,11 +352,11 @@ def _clip(session: Session, clip_id: str) -> Clip:
 def _texts(said: schemas.Texts) -> submission.Texts:
     names = (
         *("email", "first_name", "title", "themes", "speech_lang", "city", "product", "owned_since"),
-        *("filmed_on", "incentive", "music"),
+        *("filmed_on", "incentive", "music", "music_words", "relation"),
     )
     given = {name: value for name in names if (value := getattr(said, name)) is not UNSET}
     if said.people is not UNSET:
-        given["people"] = [{"name": one.name, "email": one.email, "minor": one.minor} for one in said.people]
+        given["people"] = [signatures.Named(one.name, one.email or None, one.minor) for one in said.people]
     cleared = frozenset(name for name, value in given.items() if value is None)
     return submission.Texts(**given, cleared=cleared)
 
@@ -311,6 +377,13 @@ def _told(session: Session, one: Clip) -> schemas.Submission:
         reasons=_reasons(session, one),
         version=one.version,
         missing=readiness.missing(session, one),
+        signatures=[
+            schemas.SignatureState(
+                name=named.name, minor=named.is_minor, state=SignatureState(named.state).value
+            )
+            for named in signatures.of(session, one)
+        ],
+        consent_until=one.consent_until,
     )
 
 

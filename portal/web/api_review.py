@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from msgspec import UNSET
 from sqlalchemy.orm import Session
 
-from portal import captions, posters, processing, review, signals, themes
+from portal import captions, posters, processing, review, signals, signatures, themes
 from portal.errors import Code, Conflict, Unacceptable
 from portal.models import Clip, Decision, Rendition
 from portal.web import schemas, schemas_review
@@ -28,7 +28,18 @@ PREVIEW_SECONDS: Final = 3600
 """How long a preview's addresses hold."""
 _SHEET_FACTS = (
     *("id", "state", "state_since", "version", "title", "first_name", "city", "product", "owned_since"),
-    *("filmed_on", "speech_lang", "incentive", "music", "people", "owner_level", "channel", "fail_code"),
+    *(
+        "filmed_on",
+        "speech_lang",
+        "incentive",
+        "music",
+        "music_words",
+        "relation",
+        "consent_until",
+        "owner_level",
+        "channel",
+        "fail_code",
+    ),
     *("publish_at", "published_at", "seconds", "width", "height"),
 )
 _ROW_FACTS = (
@@ -80,6 +91,7 @@ def approve(clip_id: str) -> Response:
             publish_at=said.publish_at,
             title=said.title,
             themes=said.themes,
+            words=said.words,
             delay=0.0,
         )
 
@@ -197,6 +209,7 @@ def _sheet(session: Session, clip_id: str) -> schemas_review.ReviewClip:
             schemas.ThemeName(slug=one.slug, name=themes.name_of(one, default, default))
             for one in seen.themes
         ],
+        people=[_alike(schemas_review.PersonFilmed, one) for one in signatures.of(session, clip)],
         owner=schemas_review.Owner(name=seen.owner.name, email=seen.owner.email, lang=seen.owner.lang)
         if seen.owner
         else None,
@@ -276,6 +289,7 @@ def _preview(session: Session, clip: Clip, renditions: list[Rendition]) -> schem
                 lang=one.lang,
                 url=f"{runtime().settings.site.url}/api/v1/review/{clip.id}/captions/{one.lang}",
                 checked=one.checked_at is not None,
+                automatic=captions.is_automatic(one),
             )
             for one in captions.of(session, clip)
         ],

@@ -53,8 +53,19 @@ def content_security_policy(storage: StorageSettings) -> str:
 
 # Pages that only their reader may see: never kept by a cache, never told to the next site.
 PRIVATE_ENDPOINTS = (
-    *("review.", "admin.", "people.", "submission.status", "withdrawal."),
+    *(
+        "review.",
+        "admin.",
+        "people.",
+        "submission.status",
+        "withdrawal.",
+        "owner.",
+        "agreements.",
+        "proof.",
+        "wordings.",
+    ),
     *("captions_studio.", "captions.owners", "captions.save"),
+    *("thread.", "studio_thread.", "support.", "studio_support.", "outbox."),
 )
 
 

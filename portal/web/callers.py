@@ -24,6 +24,8 @@ class Caller:
     scopes: frozenset[str] = field(default_factory=frozenset)
     # The one clip that a submission token opens.
     clip_id: str | None = None
+    # That submission token itself; never logged, never shown.
+    token: str = field(default="", repr=False)
     is_known: bool = True
 
 
@@ -67,6 +69,12 @@ def challenge(answer: Response) -> Response:
     return answer
 
 
+def bearer() -> str:
+    """The token as it was sent; empty without one."""
+    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+    return plain.strip() if scheme.lower() == "bearer" else ""
+
+
 def _find() -> Caller:
     header = request.headers.get("Authorization")
     if header is None:
@@ -84,7 +92,7 @@ def _find() -> Caller:
         clip = submission.by_link(reading(), plain)
     except Missing:
         raise NotAllowed(Code.WRONG_TOKEN) from None
-    return Caller(f"clip:{clip.id}", OWNER, clip_id=clip.id)
+    return Caller(f"clip:{clip.id}", OWNER, clip_id=clip.id, token=plain)
 
 
 def _nobody() -> Caller:

@@ -12,7 +12,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from portal import captions, cuts, gallery, reasons, review, submission, webvtt
+from portal import captions, cuts, editing, gallery, reasons, review, submission, webvtt
 from portal.captions import OWNERS, STAFFS, Shown
 from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
 from portal.i18n import current_language, own_name
@@ -20,6 +20,7 @@ from portal.i18n import gettext as _
 from portal.lifecycle import OWNER, Actor
 from portal.models import Caption, Clip, State
 from portal.submission import SPEECH_LANGUAGES
+from portal.web.caption_changes import Standing, standing
 from portal.web.db import reading, writing
 from portal.web.people import actor, guard_reviewers
 from portal.web.playback import Playback, caption_label, tracks_of
@@ -41,7 +42,7 @@ class Transcript:
 
     lang: str
     name: str
-    is_checked: bool
+    is_automatic: bool
     lines: tuple[tuple[float, str], ...]
     others: tuple[tuple[str, str, str], ...]
     vtt_url: str
@@ -55,7 +56,10 @@ class Transcript:
 
 @dataclass(slots=True)
 class Edited:
-    """Captions in a form: their text in film time, the version it began with, the faults of what was sent."""
+    """Captions in a form: their text in film time, the version it began with, the faults of what was sent.
+
+    The version is one that its writer has seen: one that came meanwhile is shown as `standing` first.
+    """
 
     lang: str
     text: str = ""
@@ -63,6 +67,8 @@ class Edited:
     is_checked: bool = False
     origin: str = ""
     faults: list[str] = field(default_factory=list)
+    # What a colleague has put in their place meanwhile.
+    standing: Standing | None = None
 
     @property
     def name(self) -> str:
@@ -115,6 +121,32 @@ def reviewers(clip_id: str, tr: str, form: str) -> Response:
     return _file(captions.shown(session, clip, cuts.current(session, clip)), tr, form)
 
 
+@studio.get(
+    "/studio/review/<clip_id>/cuts/<int(max=99999):number>/captions/<tr>.<any(vtt, txt):form>",
+    endpoint="reviewers_cut",
+)
+def reviewers_of_cut(clip_id: str, number: int, tr: str, form: str) -> Response:
+    """The words of any clip as one of its cuts shows them, for staff."""
+    session = reading()
+    return _file(_as_cut(session, review.clip_by_id(session, clip_id), number), tr, form)
+
+
+@bp.get(
+    "/<lang>/s/<token>/cuts/<int(max=99999):number>/captions/<tr>.<any(vtt, txt):form>", endpoint="owners_cut"
+)
+def owners_of_cut(lang: str, token: str, number: int, tr: str, form: str) -> Response:  # noqa: ARG001 - the address has it
+    """The words of an owner's clip as one of its cuts shows them."""
+    session = reading()
+    return _file(_as_cut(session, submission.by_link(session, token), number), tr, form)
+
+
+def _as_cut(session: Session, clip: Clip, number: int) -> list[Shown]:
+    cut = editing.numbered(session, clip, number)
+    if cut.film_id != clip.film_id:
+        raise Missing(Code.MISSING)
+    return captions.shown(session, clip, cut)
+
+
 def _file(told: list[Shown], tr: str, form: str) -> Response:
     one = next((one for one in told if one.lang == tr), None)
     if one is None:
@@ -153,10 +185,14 @@ def _transcript(told: list[Shown], spoken: str, url: Callable[..., str], *, aske
     return Transcript(
         lang=one.lang,
         name=own_name(one.lang),
-        is_checked=one.is_checked,
+        is_automatic=one.is_automatic,
         lines=tuple((cue.start, cue.plain) for cue in one.cues),
         others=tuple(
-            (other.lang, caption_label(other.lang, is_checked=other.is_checked), f"?tr={other.lang}#words")
+            (
+                other.lang,
+                caption_label(other.lang, is_automatic=other.is_automatic),
+                f"?tr={other.lang}#words",
+            )
             for other in told
             if other is not one
         ),
@@ -169,8 +205,33 @@ def with_tracks(playback: Playback | None, session: Session, clip: Clip, url: Ur
     """The player with the clip's captions; `url` is that of one language's track."""
     if playback is None or playback.is_first:
         return playback
-    told = [(one.lang, url(one.lang), one.checked_at is not None) for one in captions.of(session, clip)]
+    shown = captions.shown(session, clip, cuts.current(session, clip))
+    told = [(one.lang, url(one.lang), one.is_automatic) for one in shown]
     return replace(playback, tracks=tracks_of(told, clip.speech_lang))
+
+
+def reviewers_tracks(clip: Clip) -> Callable[[int, str], str]:
+    """How staff reach the captions of a clip's cut, by its number and their language."""
+    return lambda number, tr: url_for(
+        "captions_studio.reviewers_cut", clip_id=clip.id, number=number, tr=tr, form="vtt"
+    )
+
+
+def owners_tracks(lang: str, token: str) -> Callable[[int, str], str]:
+    """How an owner reaches the captions of the clip's cut, by its number and their language."""
+    return lambda number, tr: url_for(
+        "captions.owners_cut", lang=lang, token=token, number=number, tr=tr, form="vtt"
+    )
+
+
+def for_staff(playback: Playback | None, session: Session, clip: Clip) -> Playback | None:
+    """The player with the clip's captions, on the studio's pages."""
+    return with_tracks(
+        playback,
+        session,
+        clip,
+        lambda tr: url_for("captions_studio.reviewers", clip_id=clip.id, tr=tr, form="vtt"),
+    )
 
 
 def on_sheet(session: Session, clip: Clip) -> dict[str, Any]:
@@ -188,10 +249,17 @@ def on_sheet(session: Session, clip: Clip) -> dict[str, Any]:
     }
 
 
+def words_said(session: Session, clip: Clip, query: str) -> dict[str, Any] | None:
+    """For lists: where in the film a searched word is said; None when the clip's own texts have it, or nobody searched."""
+    found = captions.said(session, clip, query) if query.strip() else None
+    return {"lang": found[0], "at": found[1].start, "words": found[1].plain} if found is not None else None
+
+
 def on_status(session: Session, clip: Clip) -> dict[str, Any]:
     """What the owner's page shows of a clip's captions."""
     return {
         "edited": [_edited(row) for row in captions.of(session, clip)],
+        "cues": {row.lang: captions.cues_of(row) for row in captions.of(session, clip)},
         "may_write": clip.state in OWNERS and clip.film_id is not None,
         "lang": clip.speech_lang or clip.lang,
     }
@@ -206,7 +274,8 @@ def languages(but: set[str]) -> list[tuple[str, str]]:
 
 def _edited(row: Caption) -> Edited:
     text = webvtt.write(captions.cues_of(row))
-    return Edited(row.lang, text, row.version, row.checked_at is not None, row.origin)
+    origin = row.origin if row.touched_at is None else captions.PERSON
+    return Edited(row.lang, text, row.version, row.checked_at is not None, origin)
 
 
 # Forms -----------------------------------------------------------------------------------------------
@@ -260,14 +329,24 @@ def _saved(
                 _keep(session, clip, sent, by, states)
     except (Unacceptable, Conflict) as error:
         sent.faults = _sentences(error)
-        if isinstance(error, Conflict) and error.facts.get("version"):
-            # What was typed is kept; sent once more it replaces the colleague's.
-            sent.version = int(error.facts["version"])
         clip = clip_of(reading())
+        if isinstance(error, Conflict):
+            sent.standing = _standing(clip, sent)
+            if sent.standing is not None:
+                sent.faults = [
+                    _("Ces sous-titres ont changé pendant que vous écriviez. Les vôtres sont gardés ici.")
+                ]
         page = render_template(template, clip=clip, one=sent, back=back, is_page=True, **place)
         return make_response(page, 409 if isinstance(error, Conflict) else 422)
     flash(_("Sous-titres supprimés.") if wants_delete else _("Sous-titres enregistrés."), "success")
     return redirect(f"{back}#captions", 303)
+
+
+def _standing(clip: Clip, sent: Edited) -> Standing | None:
+    """What a colleague has written meanwhile, beside what was sent; None when it is something else that stands against."""
+    rows = captions.of(reading(), clip)
+    now = next((_edited(row) for row in rows if row.lang == sent.lang), Edited(sent.lang))
+    return standing(now.version, now.text, sent.text) if now.version != sent.version else None
 
 
 def _keep(session: Session, clip: Clip, sent: Edited, by: Actor, states: frozenset[State]) -> None:
@@ -280,17 +359,54 @@ def _keep(session: Session, clip: Clip, sent: Edited, by: Actor, states: frozens
 
 
 def _sent() -> Edited:
-    """The form's fields; a chosen file counts before the text."""
-    form, version = request.form, request.form.get("version", "")
+    """The form's fields; a chosen file counts before the text, a version read meanwhile before the one of the beginning."""
+    form = request.form
     chosen = request.files.get("file")
     text = _decoded(chosen.read(webvtt.MOST_BYTES + 1)) if chosen is not None and chosen.filename else ""
     return Edited(
         lang=form.get("tr", "")[:8],
-        text=text or form.get("text", ""),
-        # A number that no version can have is none: the database would choke on it.
-        version=int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0,
+        text=text or form.get("text", "") or _lined(),
+        version=_number(form.get("seen") or form.get("version", "")),
         is_checked="checked" in form,
     )
+
+
+def _lined() -> str:
+    """What the form with one field for each line says, as a file would; an emptied line is a line less."""
+    form = request.form
+    told = zip(form.getlist("start"), form.getlist("end"), form.getlist("words"), strict=False)
+    lines = [
+        (_instant(start), f"{_clock(start)} --> {_clock(end)}\n{said}")
+        for start, end, words in told
+        if (
+            said := "\n".join(line.strip() for line in words.replace("-->", "→").splitlines() if line.strip())
+        )
+    ]
+    # A line that was added stands at the end of the page, not of the film.
+    return (
+        "\n\n".join(["WEBVTT", *(line for _at, line in sorted(lines, key=lambda one: one[0]))])
+        if lines
+        else ""
+    )
+
+
+def _instant(seconds: str) -> float:
+    try:
+        at = float(seconds.strip().replace(",", "."))
+    except ValueError:
+        return -1.0
+    return at if 0 <= at < 1e6 else -1.0
+
+
+def _clock(seconds: str) -> str:
+    """Seconds as captions write them; what is no time stays as it was typed, for the fault to name it."""
+    at = round(_instant(seconds) * 1000)
+    return f"{at // 60000:02}:{at // 1000 % 60:02}.{at % 1000:03}" if at >= 0 else seconds.strip()[:20] or "?"
+
+
+def _number(version: str) -> int:
+    # A number that no version can have is none: the database would choke on it.
+    return int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
 
 
 def _decoded(data: bytes) -> str:

@@ -3,24 +3,27 @@
 Shows only; whoever calls has decided who may look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import cuts, edit_words, editing, reasons
+from portal import captions, cuts, edit_words, editing, reasons
 from portal.editing import Version
 from portal.edits import EditList
 from portal.errors import Code
 from portal.i18n import gettext as _
 from portal.models import Clip, CutState, Film, Rendition
 from portal.web.db import runtime
-from portal.web.playback import Playback, preview_of
+from portal.web.playback import Playback, preview_of, tracks_of
 
 EMPTY_ROWS: Final = 3
 """Rows that wait to be filled in, behind those in use."""
+
+TrackUrl = Callable[[int, str], str]
+"""The address of the captions in one language as the cut of this number shows them."""
 
 BOX = ("left", "top", "width", "height")
 
@@ -53,6 +56,8 @@ class Panel:
     rows: list[dict[str, str]]
     start: str
     end: str
+    # The ends that are missing were cut off by the owner, before the film was sent.
+    is_owners: bool = False
 
     @property
     def kept(self) -> list[list[float]]:
@@ -61,10 +66,15 @@ class Panel:
         return [[round(one.start, 3), round(one.end, 3)] for one in edits.kept(self.film_seconds)]
 
 
-def of(session: Session, clip: Clip, *, values: dict[str, Any] | None = None) -> Panel:
-    """The panel of a clip; `values` are the form's rows, start and end as they were sent."""
+def of(
+    session: Session, clip: Clip, *, track_url: TrackUrl | None = None, values: dict[str, Any] | None = None
+) -> Panel:
+    """The panel of a clip; `values` are the form's rows, start and end as they were sent.
+
+    Players have captions where `track_url` says how these are reached.
+    """
     film = session.get(Film, clip.film_id) if clip.film_id is not None else None
-    shown = [_shown(session, clip, one) for one in editing.versions(session, clip)]
+    shown = [_shown(session, clip, one, track_url) for one in editing.versions(session, clip)]
     current = next((one for one in shown if one.version.is_current), None)
     waiting = next((one for one in shown if one.version.is_waiting and not one.version.is_current), None)
     # Whoever goes on editing goes on from what was asked for last.
@@ -84,19 +94,30 @@ def of(session: Session, clip: Clip, *, values: dict[str, Any] | None = None) ->
         rows=[*written["rows"], *({} for _row in range(EMPTY_ROWS))],
         start=written["start"],
         end=written["end"],
+        is_owners=_is_owners(film, current),
     )
 
 
-def _shown(session: Session, clip: Clip, version: Version) -> Shown:
+def _is_owners(film: Film | None, current: Shown | None) -> bool:
+    if film is None or current is None or current.version.edits.is_empty:
+        return False
+    return bool(film.edits) and current.version.edits == cuts.sent_with(film)
+
+
+def _shown(session: Session, clip: Clip, version: Version, track_url: TrackUrl | None) -> Shown:
     cut = version.cut
     # The one that counts has its player above.
-    is_watchable = cut.state == CutState.MADE
+    player = player_of(session, clip, version) if cut.state == CutState.MADE else None
+    if player is not None and track_url is not None:
+        told = captions.shown(session, clip, cut)
+        tracks = [(one.lang, track_url(cut.number, one.lang), one.is_automatic) for one in told]
+        player = replace(player, tracks=tracks_of(tracks, clip.speech_lang))
     return Shown(
         version=version,
         changes=edit_words.changes(version.edits),
         state=state_word(version),
         fault=reasons.sentence(Code(cut.error_code)) if cut.error_code in set(Code) else "",
-        player=player_of(session, clip, version) if is_watchable else None,
+        player=player,
     )
 
 

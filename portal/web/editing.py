@@ -15,7 +15,7 @@ from portal.edits import MOST_PASSAGES, Blur, EditList, Passage
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.models import Clip
-from portal.web import cut_panel
+from portal.web import captions, cut_panel
 from portal.web.cut_panel import BOX
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_reviewers
@@ -111,8 +111,8 @@ def _page(clip_id: str, *, values: dict[str, Any] | None = None, faults: dict[st
     return render_template(
         "review/cuts.html",
         clip=clip,
-        player=preview_of(runtime().storage, seen.renditions, clip),
-        cutting=cut_panel.of(session, clip, values=values),
+        player=captions.for_staff(preview_of(runtime().storage, seen.renditions, clip), session, clip),
+        cutting=cut_panel.of(session, clip, track_url=captions.reviewers_tracks(clip), values=values),
         faults={},
         cut_faults=faults or {},
     )

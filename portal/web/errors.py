@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     Code.GONE: 410,
     Code.TOO_LARGE: 413,
+    Code.OURS_DISK: 507,
     Code.SIGN_IN_NEEDED: 401,
     Code.WRONG_TOKEN: 401,
     Code.WRONG_TYPE: 415,
@@ -40,8 +41,8 @@ _PAGES = {403, 404, 410, 413, 429, 500, 503}
 
 
 def wants_json() -> bool:
-    """Whether a program asks: the API speaks problem documents only."""
-    return request.path.startswith("/api/v1")
+    """Whether a program asks: the API and its dialects speak problem documents only."""
+    return request.path.startswith(("/api/v1", "/api/companion"))
 
 
 def status_of(error: PortalError) -> int:

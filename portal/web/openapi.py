@@ -37,6 +37,7 @@ REFUSALS = {
     415: "The body is not `application/json`, or the film is of a type that is not taken.",
     422: "Something sent cannot be taken; `errors` lists the fields.",
     429: "Too much at once; `retry_after` says when to come back, in seconds.",
+    507: "Our disk is nearly full; no new film is taken for a while.",
     503: "We cannot do it now; asking again later helps.",
 }
 
@@ -81,6 +82,8 @@ CALLS: tuple[Call, ...] = (
     Call("GET", "/campaigns", "campaigns", "The calls for clips", {200: s.Campaigns}),
     Call("GET", "/clips", "clips", "Published clips", {200: s.Clips}, asks=s.ClipQuery),
     Call("GET", "/clips/{clip_id}", "clip", "One published clip and what plays it", {200: s.Clip}, refuses=(410,)),
+    Call("POST", "/clips/{clip_id}/views", "view", "Somebody has watched three seconds of it; counted once a day "
+         "for each browser, without a cookie", {204: None}, takes=s.Nothing),
     Call("POST", "/submissions", "begin", "Begin a submission", {201: s.NewSubmissionAnswer},
          takes=s.NewSubmission, is_open=True),
     Call("GET", _CLIP, "submission", "Where a submission is", {200: s.Submission}, who=_SUBMISSION),
@@ -90,6 +93,9 @@ CALLS: tuple[Call, ...] = (
          takes=s.Texts, who=_SUBMISSION),
     Call("POST", f"{_CLIP}/withdraw", "withdraw", "Take the clip back; its page is gone at once",
          {202: s.Submission}, takes=s.Nothing, who=_SUBMISSION),
+    Call("POST", f"{_CLIP}/confirm", "confirm",
+         "The owner's address is right: for the token of a link that was mailed there", {200: s.Submission},
+         takes=s.Nothing, who=("submission",)),
     Call("POST", f"{_CLIP}/keep-beginning", "keep_beginning",
          "Make do with the beginning of a film whose end never arrived", {200: s.Submission}, takes=s.Nothing,
          who=_SUBMISSION),
@@ -98,7 +104,7 @@ CALLS: tuple[Call, ...] = (
     Call("GET", "/uploads", "uploads", "The uploads this caller may continue", {200: s.Uploads},
          asks=s.UploadQuery, who=_SUBMISSION),
     Call("POST", "/uploads", "open_upload", "Announce a film; 200 continues one that is open",
-         {201: s.Upload, 200: s.Upload}, takes=s.NewUpload, who=_SUBMISSION, refuses=(404,)),
+         {201: s.Upload, 200: s.Upload}, takes=s.NewUpload, who=_SUBMISSION, refuses=(404, 507)),
     Call("GET", _UPLOAD, "upload", "Which parts have arrived", {200: s.Upload}, who=_SUBMISSION),
     Call("POST", f"{_UPLOAD}/parts", "sign_parts", "Addresses to PUT up to 50 parts to", {200: s.SignedParts},
          takes=s.WantedParts, who=_SUBMISSION),

@@ -11,7 +11,7 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
 
-from portal import i18n, people, reasons, review
+from portal import i18n, outbox, people, reasons, review, support, thread
 from portal.errors import Code, NotAllowed, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import Actor
@@ -103,6 +103,8 @@ def init_app(app: Flask) -> None:
             return
         g.may = {"review": people.may_review(me()), "admin": people.may_administer(me())}
         g.waiting = review.count(reading(), state=State.IN_REVIEW)
+        g.replies, g.to_call = thread.waiting_count(reading()), support.open_count(reading())
+        g.lost_letters = outbox.failed_count(reading())
         if me().lang in runtime().settings.site.languages:
             g.lang = me().lang
             i18n.set_language(g.lang)
@@ -110,7 +112,8 @@ def init_app(app: Flask) -> None:
     @app.context_processor
     def who() -> dict[str, Any]:
         # Asks nothing of the database: the page that says it is away is a template too.
-        return {"may": g.get("may", {}), "waiting": g.get("waiting", 0)}
+        counted = {name: g.get(name, 0) for name in ("waiting", "replies", "to_call", "lost_letters")}
+        return {"may": g.get("may", {}), **counted}
 
 
 @bp.get("/studio/")

@@ -83,21 +83,21 @@ def presentation(lang: str, *, is_absolute: bool = False) -> Presentation:
 
 
 def tracks_of(told: Iterable[tuple[str, str, bool]], speech_lang: str) -> tuple[Track, ...]:
-    """Caption tracks from (language, address, whether a person has checked them): the reader's language first.
+    """Caption tracks from (language, address, whether no person has seen to them): the reader's language first.
 
     One is on by default for readers whose language is not the one that is spoken.
     """
     reader = current_language()
     order = sorted(told, key=lambda one: (one[0] != reader, one[0] != speech_lang, one[0]))
     return tuple(
-        Track(url, lang, caption_label(lang, is_checked=is_checked), place == 0 and speech_lang != reader)
-        for place, (lang, url, is_checked) in enumerate(order)
+        Track(url, lang, caption_label(lang, is_automatic=is_automatic), place == 0 and speech_lang != reader)
+        for place, (lang, url, is_automatic) in enumerate(order)
     )
 
 
-def caption_label(lang: str, *, is_checked: bool) -> str:
+def caption_label(lang: str, *, is_automatic: bool) -> str:
     """A language in its own name, and whether only a machine has seen to it."""
-    return own_name(lang) if is_checked else _("%(language)s (automatique)", language=own_name(lang))
+    return _("%(language)s (automatique)", language=own_name(lang)) if is_automatic else own_name(lang)
 
 
 def public_playback(clip: PublicClip, *, at: float = 0.0) -> Playback:
@@ -114,7 +114,7 @@ def public_playback(clip: PublicClip, *, at: float = 0.0) -> Playback:
             Source(file.url, file.height, file.bytes, _label(file.width, file.height)) for file in clip.mp4
         ),
         tracks=tracks_of(
-            [(one["lang"], one["url"], one["checked"]) for one in clip.captions], clip.speech_lang
+            [(one["lang"], one["url"], one["automatic"]) for one in clip.captions], clip.speech_lang
         ),
         hls=clip.hls_url if clip.seconds > HLS_FROM_SECONDS else None,
         storyboard=clip.storyboard_url,

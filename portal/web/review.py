@@ -12,14 +12,15 @@ from typing import Any
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import campaigns, i18n, notices, processing, reasons, review, signals, themes
+from portal import campaigns, i18n, letters, processing, reasons, review, signals, signatures, terms, themes
 from portal.database import db_now
 from portal.errors import Code, Conflict, PortalError, Unacceptable
 from portal.i18n import gettext as _
+from portal.letters import Said
 from portal.models import Clip, State
-from portal.notices import NoticeKind, Said
+from portal.notices import NoticeKind
 from portal.review import GivenReason, ReasonCode, Row
-from portal.web import captions, cut_panel
+from portal.web import captions, cut_panel, support, thread
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_reviewers, me
 from portal.web.playback import Playback, first_playable, preview_of, preview_playlist
@@ -69,7 +70,7 @@ def queue() -> str:
     session = reading()
     return render_template(
         "review/queue.html",
-        rows=lines(review.queue(session, **wanted, order=_order(), limit=_LIST_MOST)),
+        rows=lines(review.queue(session, **wanted, order=_order(), limit=_LIST_MOST), q=wanted["q"]),
         total=review.count(session, **wanted),
         counts=review.counts(session),
         late=review.late_count(session),
@@ -90,12 +91,15 @@ def next_one() -> Response:
 
 
 def _wanted() -> dict[str, Any]:
-    asked = request.args.get("state", State.IN_REVIEW)
+    asked, replies = request.args.get("state", ""), request.args.get("flag") == "replies"
+    # Owners write whatever state their clip is in.
     return {
-        "state": State(asked) if asked in set(State) else State.IN_REVIEW,
+        "state": State(asked) if asked in set(State) else None if replies else State.IN_REVIEW,
+        "replies": replies,
         "campaign": request.args.get("campaign", ""),
         "theme": request.args.get("theme", ""),
         "lang": request.args.get("speech", ""),
+        "q": request.args.get("q", ""),
     }
 
 
@@ -103,15 +107,22 @@ def _order() -> str:
     return "newest" if request.args.get("order") == "newest" else "oldest"
 
 
-def lines(rows: list[Row]) -> list[dict[str, Any]]:
-    """The rows of a list in words: also for the list of all clips."""
+def lines(rows: list[Row], *, q: str = "") -> list[dict[str, Any]]:
+    """The rows of a list in words, and where what was searched for is said: also for the list of all clips."""
     now, found = db_now(reading()), signals.counts(reading(), [row.clip for row in rows])
-    return [_line(row, now) | {"signals": found.get(row.clip.id, 0)} for row in rows]
+    named = signatures.tallies(reading(), [row.clip for row in rows])
+    waits = thread.unanswered(reading(), [row.clip for row in rows])
+    return [
+        _line(row, now)
+        | {"signatures": named.get(row.clip.id), "messages": waits.get(row.clip.id, 0)}
+        | {"signals": found.get(row.clip.id, 0), "said": captions.words_said(reading(), row.clip, q)}
+        for row in rows
+    ]
 
 
 def _line(row: Row, now: datetime) -> dict[str, Any]:
     clip = row.clip
-    due = review.promised_by(clip.state_since) if clip.state == State.IN_REVIEW else None
+    due = _promised(clip, clip.campaign) if clip.state == State.IN_REVIEW else None
     return {
         "row": row,
         "clip": clip,
@@ -123,6 +134,11 @@ def _line(row: Row, now: datetime) -> dict[str, Any]:
         "urgency": _urgency(due, now),
         "age": age((now - clip.state_since).total_seconds()),
     }
+
+
+def _promised(clip: Clip, campaign: Any) -> datetime:
+    """When this call's owners were told to expect an answer."""
+    return review.promised_by(clip.state_since, working_days=campaign.answer_days)
 
 
 def _urgency(due: datetime | None, now: datetime) -> str:
@@ -184,21 +200,20 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
     seen = review.sheet(session, clip_id)
     clip = seen.clip
     slugs = [theme.slug for theme in seen.themes]
-    values = {"title": clip.title, "themes": slugs, "checks": [], "words": "", "at": ""}
+    values = {"title": clip.title, "themes": slugs, "checks": [], "words": "", "line": "", "at": ""}
     return render_template(
         "review/sheet.html",
         **{
             "s": seen,
             "clip": clip,
-            "cutting": cut_panel.of(session, clip),
-            "player": captions.with_tracks(
-                _player(seen),
-                session,
-                clip,
-                lambda tr: url_for("captions_studio.reviewers", clip_id=clip.id, tr=tr, form="vtt"),
-            ),
+            "cutting": cut_panel.of(session, clip, track_url=captions.reviewers_tracks(clip)),
+            "player": captions.for_staff(_player(seen), session, clip),
             "captions": captions.on_sheet(session, clip),
+            "thread": thread.of(session, clip),
+            "support": support.of(session, clip),
             "signals": signals.of(session, clip, seen.film, seen.cut),
+            "co_signatures": signatures.of(session, clip),
+            "term_over": terms.of(session, clip).is_over,
             "state_word": state_word,
             "poster": choice_of(session, clip, by=actor()),
             "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
@@ -207,7 +222,7 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
             "themes": theme_names(slugs),
             "state": state_word(clip.state),
             "kind": state_kind(clip.state),
-            "due": review.promised_by(clip.state_since),
+            "due": _promised(clip, seen.campaign),
             "may_decide": clip.state == State.IN_REVIEW,
             "progress": processing.progress_of(session, clip),
             "fault": reasons.sentence(Code(clip.fail_code), **clip.fail_facts)
@@ -270,7 +285,10 @@ def approve(clip_id: str) -> PageAnswer:
         if not set(CHECKS) <= set(request.form.getlist("check")):
             raise Unacceptable(Code.INCOMPLETE, fields={"check": Code.INCOMPLETE})
         title, chosen = request.form.get("title", ""), request.form.getlist("theme")
-        review.approve(session, clip, by=actor(), seen_version=_version(), title=title, themes=chosen)
+        line = request.form.get("line", "")
+        review.approve(
+            session, clip, by=actor(), seen_version=_version(), title=title, themes=chosen, words=line
+        )
 
     return _on_sheet(clip_id, act) or _to_next(review.clip_by_id(reading(), clip_id), done=clip_id)
 
@@ -335,6 +353,7 @@ def _kept() -> dict[str, Any]:
         "themes": form.getlist("theme"),
         "checks": form.getlist("check"),
         "words": form.get("words", ""),
+        "line": form.get("line", ""),
         "at": form.get("at", ""),
     }
 
@@ -441,7 +460,8 @@ def _verdict_page(
     mail = None
     if given is not None:
         said = [Said(one.code, one.at_seconds, one.words) for one in given]
-        mail = notices.preview(wanted.kind, clip, clip.lang, said, runtime().settings.site)
+        settings = runtime().settings
+        mail = letters.preview(wanted.kind, clip, clip.lang, said, settings.site, inbox=settings.mail.inbox)
     sources = {"request_changes": State.IN_REVIEW, "reject": State.IN_REVIEW, "unpublish": State.PUBLISHED}
     may_decide = clip.state == sources[wanted.verb] or (wanted.verb, clip.state) == (
         "unpublish",
@@ -451,7 +471,7 @@ def _verdict_page(
         "s": seen,
         "clip": clip,
         "verdict": wanted,
-        "player": preview_of(runtime().storage, seen.renditions, clip),
+        "player": captions.for_staff(preview_of(runtime().storage, seen.renditions, clip), reading(), clip),
         "offered": _offered(wanted, clip.lang),
         "mail": mail,
         "may_decide": may_decide,

@@ -93,15 +93,28 @@ class CampaignText(Answer):
     title: str
     question: str
     in_return: str
+    help: str
+    # What is worth filming, one thing each.
+    shots: list[str]
 
 
 class Campaign(Answer):
-    """A call for clips."""
+    """A call for clips; `is_open` is whether `state` is open: whoever asks may begin a clip.
+
+    `themes` are the slugs offered (empty: all), `max_seconds` what a film may last here.
+    """
 
     slug: str
     is_open: bool
+    state: Literal["open", "invited_only", "ahead", "closed", "full"]
     opens_at: datetime | None
     closes_at: datetime | None
+    max_seconds: int
+    themes: list[str]
+    answer_days: int
+    term_months: int
+    invited_only: bool
+    example_clip_id: str | None
     texts: dict[str, CampaignText]
 
 
@@ -151,11 +164,12 @@ class Mp4(Answer):
 
 
 class Caption(Answer):
-    """One caption track."""
+    """One caption track: whether a person has proof-read it, and whether no person has even touched it."""
 
     lang: str
     url: str
     checked: bool
+    automatic: bool
 
 
 class Playback(Answer):
@@ -184,6 +198,7 @@ class ClipItem(Answer):
     speech_lang: str
     owner_level: str
     incentive: str
+    relation: str
     width: int
     height: int
     themes: list[ThemeName]
@@ -238,8 +253,10 @@ class Texts(Strict):
     owned_since: Annotated[int, Meta(ge=1900, le=2100)] | UnsetType | None = UNSET
     filmed_on: date | UnsetType | None = UNSET
     incentive: Line200 | UnsetType = UNSET
-    people: Annotated[list[FilmedPerson], Meta(max_length=10)] | UnsetType = UNSET
+    people: Annotated[list[FilmedPerson], Meta(max_length=20)] | UnsetType = UNSET
     music: Literal["none", "own", "licensed"] | UnsetType = UNSET
+    music_words: Line200 | UnsetType = UNSET
+    relation: Literal["", "staff", "family", "partner"] | UnsetType = UNSET
 
 
 class SubmissionChange(Texts):
@@ -253,6 +270,10 @@ class NewSubmission(SubmissionChange, kw_only=True):
 
     campaign: Slug
     lang: Language | UnsetType = UNSET
+    # What answers the challenge of a 429 (the work done, in base64, or the ticket after its minute).
+    proof: Annotated[str, Meta(max_length=2000)] = ""
+    # The token of a personal invitation: it is used up by this call.
+    invitation: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
 
 
 class Progress(Answer):
@@ -270,8 +291,16 @@ class GivenReason(Answer):
     words: str
 
 
+class SignatureState(Answer):
+    """Somebody named as being in the film, and whether that person (or a minor's guardian) agrees."""
+
+    name: str
+    minor: bool
+    state: Literal["waiting", "agreed", "refused"]
+
+
 class Submission(Answer):
-    """Where a submission is; `missing` says what review still waits for."""
+    """Where a submission is; `missing` says what review still waits for, `consent_until` when the term ends."""
 
     id: str
     state: str
@@ -280,6 +309,8 @@ class Submission(Answer):
     reasons: list[GivenReason]
     version: int
     missing: list[str]
+    signatures: list[SignatureState]
+    consent_until: datetime | None
 
 
 class NewSubmissionAnswer(Answer):
@@ -296,6 +327,13 @@ class NewSubmissionAnswer(Answer):
 # Uploads ------------------------------------------------------------------------------------------------
 
 
+class Ends(Strict):
+    """What is shown of a film: from an instant to another, in seconds; what lies outside is left out of every cut."""
+
+    start: Annotated[float, Meta(ge=0)] | None = None
+    end: Annotated[float, Meta(ge=0)] | None = None
+
+
 class NewUpload(Strict):
     """A file that wants to come in; the hashes are of its first and last 64 KiB, they find it again."""
 
@@ -307,6 +345,7 @@ class NewUpload(Strict):
     head_sha256: Sha256 = ""
     tail_sha256: Sha256 = ""
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+    edits: Ends | None = None
 
 
 class UploadQuery(Strict):

@@ -40,12 +40,16 @@ class ReviewQuery(Strict):
 
 
 class Approve(Strict):
-    """Publish this version, now or at `publish_at`; title and themes replace the owner's when given."""
+    """Publish this version, now or at `publish_at`; title and themes replace the owner's when given.
+
+    `words` is a line of your own in the letter that tells the owner.
+    """
 
     version: Version
     publish_at: Moment | None = None
     title: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     themes: Slugs | None = None
+    words: Annotated[str, Meta(max_length=500)] = ""
 
 
 class AskedReason(Strict):
@@ -194,6 +198,16 @@ class FilmFacts(Answer):
     facts: dict[str, Any]
 
 
+class PersonFilmed(Answer):
+    """Somebody else in the film, and whether that person agrees to be shown."""
+
+    name: str
+    is_minor: bool
+    state: Literal["waiting", "agreed", "refused"]
+    asked_at: datetime | None
+    answered_at: datetime | None
+
+
 class ReviewClip(Answer):
     """Everything a moderator sees; the preview's addresses hold for an hour."""
 
@@ -211,7 +225,10 @@ class ReviewClip(Answer):
     speech_lang: str
     incentive: str
     music: str
-    people: list[dict[str, Any]]
+    music_words: str
+    relation: str
+    consent_until: datetime | None
+    people: list[PersonFilmed]
     owner_level: str
     channel: str
     fail_code: str | None

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from babel import Locale
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import (
+    arrivals,
     campaigns,
     consent,
     people,
@@ -17,30 +16,22 @@ from portal import (
     readiness,
     reasons,
     submission,
-    themes,
     uploads,
-    withdrawal,
 )
-from portal.database import db_now
-from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
+from portal.errors import Code, Conflict, Missing, PortalError, TooMuch, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
-from portal.models import Campaign, Clip, Decision, Film, Rendition, State, Upload, UploadState
+from portal.models import Campaign, Clip, State, Upload, UploadState
 from portal.reasons import sentence
-from portal.web import about_form, captions, cut_panel
+from portal.web import about_form, calls, guard
 from portal.web.about_form import About
 from portal.web.db import reading, runtime, writing
-from portal.web.playback import first_playable, preview_of, preview_playlist
-from portal.web.posters import choice_of
+from portal.web.evidence import evidence
+from portal.web.playback import preview_playlist
+from portal.web.status_page import form_facts, status_page
 
 bp = Blueprint("submission", __name__)
 
-# States in which the last decision's reasons are what the owner must know.
-_REASONED = {State.CHANGES_REQUESTED: "request_changes", State.REJECTED: "reject", State.REMOVED: "unpublish"}
-_WITH_PREVIEW = {
-    State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED, State.REJECTED,
-    State.FAILED,
-}  # fmt: skip
 _TOKEN_LENGTH = range(43, 101)
 
 
@@ -48,13 +39,16 @@ _TOKEN_LENGTH = range(43, 101)
 def entry(lang: str) -> str:
     """What taking part means, and the calls that are open."""
     session, default = reading(), runtime().settings.site.default_language
-    now = db_now(session)
-    everyone = campaigns.every(session)
-    told = [(one, campaigns.text_of(one, lang, default)) for one in everyone]
-    open_ones = [pair for pair in told if campaigns.is_open(pair[0], now)]
-    closed = [pair for pair in told if pair[0].closes_at is not None and pair[0].closes_at <= now]
+    by_standing: dict[campaigns.Standing, list[Any]] = {how: [] for how in campaigns.Standing}
+    for one, how in campaigns.standings(session).items():
+        by_standing[how].append((one, campaigns.text_of(one, lang, default)))
     return render_template(
-        "submission/entry.html", open_ones=open_ones, closed=closed, limits=runtime().settings.uploads
+        "submission/entry.html",
+        calls=[calls.told(session, one, lang) for one, _text in by_standing[campaigns.Standing.OPEN]],
+        ahead=by_standing[campaigns.Standing.AHEAD],
+        full=by_standing[campaigns.Standing.FULL],
+        closed=by_standing[campaigns.Standing.CLOSED],
+        last_day=campaigns.last_day,
     )
 
 
@@ -63,9 +57,10 @@ def campaign(lang: str, slug: str) -> Response:
     """Choose a film, tell about it, agree: one page."""
     session = reading()
     found = campaigns.by_slug(session, slug)
-    if not campaigns.is_open(found, db_now(session)):
-        return _closed(session, found, lang)
-    about = About(values={"speech_lang": lang})
+    if not calls.is_admitted(session, found):
+        return calls.shut(found, lang)
+    guest = calls.guest(session, found)
+    about = about_form.of_guest(guest, lang) if guest is not None else About(values={"speech_lang": lang})
     return _campaign_page(session, found, lang, about, token=people.new_token())
 
 
@@ -88,8 +83,10 @@ def send(lang: str, slug: str) -> AnyResponse:
             by_form = lacks_film and not is_later and request.form.get("script") != "1"
             form_upload = uploads.open_form(session, clip, by=OWNER).id if by_form else None
     except PortalError as error:
-        if error.code == Code.CAMPAIGN_CLOSED:
-            return _closed(reading(), found, lang)
+        if error.code in calls.SHUT:
+            return calls.shut(found, lang, code=error.code)
+        if isinstance(error, TooMuch) and not error.fields:
+            return _too_much(found, lang, about, token, error)
         if not about.faults:
             about.blame(error)
         page = _campaign_page(reading(), found, lang, about, token=token)
@@ -107,7 +104,7 @@ def status(lang: str, token: str) -> Response:
     """Where the clip is, in plain words, and what its owner can do now."""
     session = reading()
     clip = submission.by_link(session, token)
-    return _status_page(session, clip, lang, token, about_form.of_clip(session, clip))
+    return status_page(session, clip, lang, token, about_form.of_clip(session, clip))
 
 
 @bp.post("/<lang>/s/<token>/texts")
@@ -131,7 +128,9 @@ def status_consents(lang: str, token: str) -> AnyResponse:
         clip = submission.by_link(session, token)
         site = runtime().settings.site
         back = about.taken_back & optional
-        submission.agree(session, clip, about.consents & optional, by=OWNER, site=site, taken_back=back)
+        proof = evidence(token, lang)
+        given = about.consents & optional
+        submission.agree(session, clip, given, by=OWNER, site=site, taken_back=back, proof=proof)
     flash(_("C’est noté."), "success")
     return redirect(url_for(".status", lang=lang, token=token), 303)
 
@@ -152,10 +151,31 @@ def status_keep_beginning(lang: str, token: str) -> AnyResponse:
 @bp.post("/<lang>/s/<token>/film")
 def status_open_form(lang: str, token: str) -> AnyResponse:
     """Prepare a plain form post of a film, for browsers without script."""
+    guard.before_upload(submission.by_link(reading(), token).id, 0)
     with writing() as session:
         clip = submission.by_link(session, token)
         upload = uploads.open_form(session, clip, by=OWNER)
     return redirect(url_for(".status_film", lang=lang, token=token, upload=upload.id), 303)
+
+
+@bp.post("/<lang>/s/<token>/confirm")
+def status_confirm(lang: str, token: str) -> AnyResponse:
+    """Whoever presses this button came by our letter: the address is right."""
+    with writing() as session:
+        submission.confirm(session, submission.by_link(session, token), token, by=OWNER)
+    flash(_("Merci, votre adresse est confirmée."), "success")
+    return redirect(url_for(".status", lang=lang, token=token), 303)
+
+
+@bp.post("/<lang>/s/<token>/write-again")
+def status_write_again(lang: str, token: str) -> AnyResponse:
+    """Send the letter that confirms the address once more."""
+    clip = submission.by_link(reading(), token)
+    guard.before_letter(clip.id, "confirm", an_hour=6)
+    with writing() as session:
+        submission.write_again(session, submission.by_link(session, token))
+    flash(_("Nous venons de vous écrire. Regardez aussi dans les indésirables."), "success")
+    return redirect(url_for(".status", lang=lang, token=token), 303)
 
 
 @bp.get("/<lang>/s/<token>/film")
@@ -191,7 +211,7 @@ def status_received(lang: str, token: str, upload_id: str) -> AnyResponse:
     clip = submission.by_link(session, token)
     upload = _form_upload(session, clip, upload_id)
     try:
-        uploads.complete(machines.work, machines.storage, upload.id, by=OWNER)
+        arrivals.complete(machines.work, machines.storage, upload.id, by=OWNER)
     except PortalError as error:
         flash(reasons.sentence(error.code, **error.facts), "error")
     return redirect(url_for(".status", lang=lang, token=token), 303)
@@ -207,6 +227,15 @@ def status_preview(lang: str, token: str) -> Response:
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Content-Language"] = lang
     return answer
+
+
+def _too_much(found: Campaign, lang: str, about: About, token: str, error: TooMuch) -> Response:
+    """The same page with everything that was written, and when it may be sent again."""
+    refusal, ticket = reasons.sentence(error.code, **error.facts), error.facts.get("ticket", "")
+    page = _campaign_page(reading(), found, lang, about, token=token, refusal=refusal, proof=ticket)
+    page.status_code = error.status
+    page.headers["Retry-After"] = str(error.facts.get("retry_after", 60))
+    return page
 
 
 def _form_token() -> str:
@@ -225,19 +254,33 @@ def _draft(session: Session, slug: str, lang: str, token: str, texts: submission
         clip = submission.by_link(session, token)
     except Missing:
         found = campaigns.by_slug(session, slug)
+        guard.before_begin(slug, proof=request.form.get("proof", ""))
         try:
             with session.begin_nested():
                 return submission.begin(
                     session, found, lang=lang, texts=texts, consents=about.consents, channel="site",
-                    by=OWNER, site=site, token=token,
+                    by=OWNER, site=site, token=token, proof=evidence(token, lang),
+                    invitation=calls.brought(session, request.form.get("invitation", "")),
                 )[0]  # fmt: skip
-        except IntegrityError:
+        except (IntegrityError, Conflict):
             # The button was pressed twice, and the first press made the draft in between.
-            clip = submission.by_link(session, token)
+            if (first := _drafted(session, token)) is None:
+                raise
+            clip = first
     if clip.state in submission.EDITABLE:
         submission.edit(session, clip, texts, by=OWNER)
-        submission.agree(session, clip, about.consents, by=OWNER, site=site, taken_back=about.taken_back)
+        submission.agree(
+            session, clip, about.consents, by=OWNER, site=site, taken_back=about.taken_back,
+            proof=evidence(token, lang),
+        )  # fmt: skip
     return clip
+
+
+def _drafted(session: Session, token: str) -> Clip | None:
+    try:
+        return submission.by_link(session, token)
+    except Missing:
+        return None
 
 
 def _change(lang: str, token: str, *, is_answer: bool) -> AnyResponse:
@@ -251,7 +294,15 @@ def _change(lang: str, token: str, *, is_answer: bool) -> AnyResponse:
             if about.faults:
                 raise Unacceptable(Code.INVALID, fields={})
             back = about.taken_back if clip.state == State.DRAFT else about.taken_back - set(consent.REQUIRED)
-            submission.agree(session, clip, about.consents, by=OWNER, site=site, taken_back=back)
+            submission.agree(
+                session,
+                clip,
+                about.consents,
+                by=OWNER,
+                site=site,
+                taken_back=back,
+                proof=evidence(token, lang),
+            )
             (submission.answer if is_answer else submission.edit)(session, clip, texts, by=OWNER)
     except PortalError as error:
         if not about.faults and not error.fields:
@@ -259,7 +310,7 @@ def _change(lang: str, token: str, *, is_answer: bool) -> AnyResponse:
             return redirect(url_for(".status", lang=lang, token=token), 303)
         if not about.faults:
             about.blame(error)
-        page = _status_page(reading(), submission.by_link(reading(), token), lang, token, about)
+        page = status_page(reading(), submission.by_link(reading(), token), lang, token, about)
         page.status_code = 422
         return page
     flash(
@@ -275,129 +326,23 @@ def _form_upload(session: Session, clip: Clip, upload_id: str) -> Upload:
     return upload
 
 
-def _closed(session: Session, found: Campaign, lang: str) -> Response:
-    default = runtime().settings.site.default_language
-    others = [(one, campaigns.text_of(one, lang, default)) for one in campaigns.open_now(session)]
-    html = render_template(
-        "submission/closed.html",
-        campaign=found,
-        text=campaigns.text_of(found, lang, default),
-        others=others,
-        now=db_now(session),
-    )
-    return make_response(html, 200 if request.method == "GET" else 409)
-
-
-def _form_facts(session: Session, lang: str) -> dict[str, Any]:
-    """What every page with the owner's form needs: themes, languages, wordings, limits."""
-    site = runtime().settings.site
-    named = [
-        {"slug": one.slug, "name": themes.name_of(one, lang, site.default_language)}
-        for one in themes.visible(session)
-    ]
-    names = Locale.parse(lang).languages
-    spoken = [(code, names.get(code, code)) for code in submission.SPEECH_LANGUAGES]
-    first = [pair for pair in spoken if pair[0] in site.languages]
-    rest = sorted(
-        (pair for pair in spoken if pair[0] not in site.languages), key=lambda pair: pair[1].casefold()
-    )
-    wordings = [consent.wording(purpose, lang, brand=site.brand) for purpose in consent.PURPOSES]
-    return {
-        "themes": named,
-        "spoken": first + rest,
-        "wordings": wordings,
-        "required": consent.REQUIRED,
-        "limits": runtime().settings.uploads,
-        "this_year": db_now(session).year,
-        "longest": submission.LONGEST,
-    }
-
-
-def _campaign_page(session: Session, found: Campaign, lang: str, about: About, *, token: str) -> Response:
+def _campaign_page(
+    session: Session,
+    found: Campaign,
+    lang: str,
+    about: About,
+    *,
+    token: str,
+    refusal: str = "",
+    proof: str = "",
+) -> Response:
     text = campaigns.text_of(found, lang, runtime().settings.site.default_language)
     html = render_template(
-        "submission/campaign.html", campaign=found, text=text, about=about, token=token,
-        **_form_facts(session, lang),
+        "submission/campaign.html", campaign=found, text=text, about=about, token=token, refusal=refusal, proof=proof, call=calls.told(session, found, lang),
+        invitation=calls.token_of(session, found),
+        **form_facts(session, lang, found),
     )  # fmt: skip
     answer = make_response(html)
     # The page holds a token of its own.
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _status_page(session: Session, clip: Clip, lang: str, token: str, about: About) -> Response:
-    film = readiness.newest_film(session, clip)
-    decision = _decision(session, clip)
-    open_here = uploads.open_uploads(session, clip) if clip.state in uploads.ACCEPTING else []
-    html = render_template(
-        "submission/status.html",
-        clip=clip,
-        token=token,
-        about=about,
-        film=film,
-        progress=processing.progress_of(session, clip) if clip.state == State.PROCESSING else None,
-        missing=readiness.missing(session, clip),
-        reasons=[(reason, reasons.name_of(reason.code), reasons.rule_of(reason.code)) for reason in decision],
-        fault=_fault(clip),
-        poster=choice_of(session, clip, by=OWNER),
-        uploads=[(upload, _percent(upload)) for upload in open_here],
-        playback=captions.with_tracks(
-            _preview(session, clip, film, lang, token),
-            session,
-            clip,
-            lambda tr: url_for("captions.owners", lang=lang, token=token, tr=tr, form="vtt"),
-        ),
-        captions=captions.on_status(session, clip),
-        cutting=cut_panel.of(session, clip) if clip.state in _WITH_PREVIEW else None,
-        is_editable=clip.state in submission.EDITABLE,
-        takes_film=clip.state in uploads.ACCEPTING,
-        undo_until=withdrawal.may_restore_until(clip) if withdrawal.can_restore(session, clip) else None,
-        erased_on=clip.state_since + withdrawal.ERASE_AFTER,
-        slug=themes.slugify(clip.title) or "clip",
-        **_form_facts(session, lang),
-    )
-    answer = make_response(html)
-    answer.headers["X-Robots-Tag"] = "noindex"
-    return answer
-
-
-def _decision(session: Session, clip: Clip) -> list[Any]:
-    verb = _REASONED.get(State(clip.state))
-    found = session.scalars(
-        select(Decision)
-        .where(Decision.clip_id == clip.id, Decision.verb == verb, Decision.undone_at.is_(None))
-        .order_by(Decision.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return list(found.reasons) if found is not None else []
-
-
-def _fault(clip: Clip) -> str:
-    """Why a film could not be used, in words; empty when there is nothing to say."""
-    if clip.state != State.FAILED:
-        return ""
-    code = Code(clip.fail_code) if clip.fail_code in set(Code) else Code.OURS_UNKNOWN
-    limit = {Code.TOO_LONG: runtime().settings.uploads.max_seconds}.get(code)
-    return reasons.sentence(code, **({"limit": limit} if limit else {}) | clip.fail_facts)
-
-
-def _percent(upload: Upload) -> int:
-    try:
-        parts = uploads.received(runtime().storage, upload)
-    except PortalError:
-        return 0
-    return sum(part.size_bytes for part in parts) * 100 // max(1, upload.size_bytes)
-
-
-def _preview(session: Session, clip: Clip, film: Film | None, lang: str, token: str) -> Any:
-    if clip.state not in _WITH_PREVIEW:
-        return None
-    storage = runtime().storage
-    if film is not None and film.ready_at is None:
-        playlist = url_for(".status_preview", lang=lang, token=token)
-        if first := first_playable(storage, film, playlist, clip):
-            return first
-    if clip.cut_id is None:
-        return None
-    made = session.scalars(select(Rendition).where(Rendition.cut_id == clip.cut_id))
-    return preview_of(storage, made, clip)

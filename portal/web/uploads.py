@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
-from portal import uploads
+from portal import arrivals, uploads
+from portal.edits import ends
 from portal.errors import Missing
 from portal.models import Clip, Upload
 from portal.storage import Storage, StoredPart
-from portal.web import schemas
+from portal.web import guard, schemas
 from portal.web.callers import caller, challenge, need, need_for
 from portal.web.db import reading, runtime
 from portal.web.idempotency import idempotent
@@ -29,6 +30,9 @@ def open_upload() -> Response:
     """Announce a film: 201 for a new upload, 200 with what has arrived for one this very file already has."""
     said, machines = body(schemas.NewUpload), runtime()
     who = need_for(said.submission_id)
+    guard.before_upload(said.submission_id, said.size, is_known=who.clip_id is None)
+    limits = machines.settings.uploads
+    longest = float(limits.max_seconds)
     announced = uploads.Announced(
         filename=said.filename,
         size_bytes=said.size,
@@ -37,8 +41,8 @@ def open_upload() -> Response:
         head_sha256=said.head_sha256,
         tail_sha256=said.tail_sha256,
         idempotency_key=said.idempotency_key,
+        edits=ends(said.edits.start, said.edits.end, longest) if said.edits is not None else None,
     )
-    limits = machines.settings.uploads
     upload, is_new, parts = uploads.start_or_resume(
         machines.work, machines.storage, said.submission_id, announced, limits=limits, by=who.actor
     )
@@ -85,7 +89,7 @@ def complete(upload_id: str) -> Response:
     body(schemas.Nothing)
     machines = runtime()
     _mine(reading(), upload_id)
-    done = uploads.complete(machines.work, machines.storage, upload_id, by=caller().actor)
+    done = arrivals.complete(machines.work, machines.storage, upload_id, by=caller().actor)
     return answer(schemas.UploadState(state=done.state), 202)
 
 
@@ -95,7 +99,7 @@ def abort(upload_id: str) -> Response:
     """Give the upload up; harmless twice."""
     machines = runtime()
     _mine(reading(), upload_id)
-    uploads.abort(machines.work, machines.storage, upload_id, by=caller().actor)
+    arrivals.abort(machines.work, machines.storage, upload_id, by=caller().actor)
     return empty()
 
 

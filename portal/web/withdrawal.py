@@ -10,6 +10,7 @@ from portal.lifecycle import LIVING, OWNER
 from portal.models import State
 from portal.reasons import sentence
 from portal.web.db import reading, writing
+from portal.web.owner import signed_in
 
 bp = Blueprint("withdrawal", __name__)
 
@@ -48,10 +49,21 @@ def restore(lang: str, token: str) -> AnyResponse:
 
 @bp.post("/<lang>/s/<token>/erase")
 def erase(lang: str, token: str) -> AnyResponse:
-    """Have everything deleted now instead of in 30 days."""
+    """Have everything deleted now instead of tomorrow.
+
+    Nothing brings it back: a link that went astray is not enough, the owner signs in by the mailbox first.
+    """
     try:
         with writing() as session:
-            withdrawal.erase_request(session, submission.by_link(session, token), by=OWNER)
+            clip = submission.by_link(session, token)
+            who = signed_in(session)
+            if clip.owner_id is not None and (who is None or who.person.id != clip.owner_id):
+                flash(
+                    _("Pour effacer sans attendre, entrez d’abord dans votre espace par votre boîte."),
+                    "warning",
+                )
+                return redirect(url_for("owner.login", lang=lang), 303)
+            withdrawal.erase_request(session, clip, by=OWNER)
     except Conflict as error:
         flash(sentence(error.code, **error.facts), "error")
     else:

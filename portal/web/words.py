@@ -56,9 +56,14 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "erase": lambda: _("Effacé"),
     "edit": lambda: _("Textes modifiés"),
     "note": lambda: _("Note ajoutée"),
+    "message": lambda: _("Message échangé"),
     "agree": lambda: _("Accord donné"),
     "erase_request": lambda: _("Effacement demandé par l’auteur"),
     "revoke": lambda: _("Accord retiré"),
+    "renew": lambda: _("Accord prolongé"),
+    "cosign_ask": lambda: _("Accord demandé à une personne du film"),
+    "cosign_agree": lambda: _("Une personne du film est d’accord"),
+    "cosign_refuse": lambda: _("Une personne du film n’est pas, ou plus, d’accord"),
     "captions_made": lambda: _("Sous-titres préparés"),
     "captions_edit": lambda: _("Sous-titres modifiés"),
     "captions_check": lambda: _("Sous-titres relus"),
@@ -70,6 +75,7 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "let_cut_go": lambda: _("Ancienne version gardée"),
     "republish": lambda: _("Nouvelle version en ligne"),
     "poster": lambda: _("Image du clip choisie"),
+    "owner_level": lambda: _("Niveau du propriétaire relevé"),
     "poster_made": lambda: _("Photo envoyée prête à voir"),
 }
 _FIELDS: Final[dict[str, Callable[[], str]]] = {
@@ -82,6 +88,11 @@ _FIELDS: Final[dict[str, Callable[[], str]]] = {
     "owned_since": lambda: _("depuis quelle année"),
     "filmed_on": lambda: _("mois du film"),
     "speech_lang": lambda: _("langue parlée"),
+    "people": lambda: _("personnes du film"),
+    "music": lambda: _("musique"),
+    "music_words": lambda: _("précision sur la musique"),
+    "relation": lambda: _("lien avec la marque"),
+    "incentive": lambda: _("contrepartie"),
 }
 _JOBS: Final[dict[str, Callable[[], str]]] = {
     "transcode": lambda: _("Préparer la vidéo"),
@@ -110,6 +121,34 @@ _JOB_STATES: Final[dict[str, Callable[[], str]]] = {
     JobState.DONE: lambda: _("fait"),
     JobState.FAILED: lambda: _("échoué"),
     JobState.CANCELLED: lambda: _("annulé"),
+}
+
+
+_LETTERS: Final[dict[str, Callable[[], str]]] = {
+    "received": lambda: _("Film reçu"),
+    "finish_later": lambda: _("Lien pour finir"),
+    "changes_requested": lambda: _("Correction demandée"),
+    "published": lambda: _("Mise en ligne"),
+    "rejected": lambda: _("Refus"),
+    "failed": lambda: _("Vidéo illisible"),
+    "removed": lambda: _("Dépublication"),
+    "withdrawn": lambda: _("Retrait"),
+    "cut_ready": lambda: _("Nouvelle version à voir"),
+    "invitation": lambda: _("Invitation"),
+    "reminder": lambda: _("Rappel d’une invitation"),
+    "co_signature": lambda: _("Demande d’accord à une personne du film"),
+    "co_signature_refused": lambda: _("Une personne du film refuse"),
+    "co_signature_taken_back": lambda: _("Une personne du film reprend son accord"),
+    "sign_in": lambda: _("Lien pour entrer"),
+    "message": lambda: _("Message d’un modérateur"),
+    "thanks": lambda: _("Remerciement"),
+    "renewal": lambda: _("Accord à prolonger"),
+    "expired": lambda: _("Accord arrivé à son terme"),
+    "erased": lambda: _("Reçu d’effacement"),
+    "erase_confirm": lambda: _("Effacement à confirmer"),
+    "case_opened": lambda: _("Demande d’appel"),
+    "mail_taken": lambda: _("Film arrivé par e-mail"),
+    "mail_refused": lambda: _("E-mail refusé"),
 }
 
 
@@ -148,6 +187,11 @@ def lane_word(lane: str) -> str:
 def job_state_word(state: str) -> str:
     """Where a job is."""
     return _JOB_STATES[state]()
+
+
+def letter_word(kind: str) -> str:
+    """What a letter is about; an unknown kind is shown as it is."""
+    return _LETTERS[kind]() if kind in _LETTERS else kind
 
 
 def sandbox_word(level: str) -> str:

@@ -114,7 +114,7 @@ class ClipPlayer extends HTMLElement {
     if (step) this.seek(Math.max(0, v.currentTime + step));
     const rate = { slower: -.25, faster: .25 }[what];
     if (rate) v.playbackRate = v.defaultPlaybackRate = Math.min(2, Math.max(.5, v.playbackRate + rate));
-    if (what === "again") { this.#say(); v.controls = false; this.#load(v.getAttribute("src")); this.play(); }
+    if (what === "again") this.#again();
     if (what === "lower") this.#choose(this.#sources[0]?.dataset.label);
   }
 
@@ -147,11 +147,20 @@ class ClipPlayer extends HTMLElement {
     const v = this.#v, url = this.dataset.hls;
     // Chrome also says "maybe" to this type and then stumbles over some streams: only Safari's own source is trusted.
     if ("ManagedMediaSource" in window && v.canPlayType(HLS)) { v.src = url; return; }
-    if (!("MediaSource" in window)) return;
     try {
-      const { stream } = await import("./lib/stream.js");
-      this.#hls = stream(v, url, () => this.#failed());
-    } catch { /* the MP4 files are still there */ }
+      if ("MediaSource" in window) this.#hls = (await import("./lib/stream.js")).stream(v, url, () => this.#failed());
+    } catch { /* the MP4 files are still there, or it is said below */ }
+    if (!this.#hls && !this.#sources.length) this.#failed();
+  }
+
+  // A film that has nothing but its stream yet is asked for from the beginning.
+  #again() {
+    const v = this.#v, isStream = !this.#sources.length;
+    this.#say();
+    v.controls = false;
+    this.#begun &&= !isStream;
+    this.#load(isStream ? "" : v.getAttribute("src"));
+    this.play();
   }
 
   #load(src) {
@@ -182,16 +191,17 @@ class ClipPlayer extends HTMLElement {
   }
 
   #failed() {
-    if (this.dataset.hls && !this.#plain) {
+    const file = this.#sources.at(-1), weight = file?.dataset.size;
+    if (this.dataset.hls && file && !this.#plain) {
       this.#plain = true;
       this.#load();
       this.#go();
       return;
     }
-    const file = this.#sources.at(-1), weight = file?.dataset.size;
-    this.#v.controls = true;
     this.#ui.big.hidden = true;
-    this.#say(this.#t.failed, this.#offer("again"), " ", el("a", { href: file?.src ?? this.#v.currentSrc, download: "" }, weight ? `${this.#t.get} (${weight})` : this.#t.get));
+    if (!file) { this.#say(this.#t.failed, this.#offer("again"), " ", this.#t.later ?? ""); return; }
+    this.#v.controls = true;
+    this.#say(this.#t.failed, this.#offer("again"), " ", el("a", { href: file.src, download: "" }, weight ? `${this.#t.get} (${weight})` : this.#t.get));
   }
 
   get #watched() {
@@ -199,6 +209,14 @@ class ClipPlayer extends HTMLElement {
     let sum = 0;
     for (let i = 0; i < played.length; i++) sum += played.end(i) - played.start(i);
     return sum;
+  }
+
+  // Once a page, without a cookie; not where somebody asks not to be counted.
+  #count() {
+    const url = this.dataset.views;
+    delete this.dataset.views;
+    if (navigator.doNotTrack !== "1" && !navigator.globalPrivacyControl)
+      fetch(url, { method: "POST", keepalive: true, credentials: "omit", headers: { "Content-Type": "application/json" }, body: "{}" }).catch(() => {});
   }
 
   #at(seconds) {
@@ -234,6 +252,7 @@ class ClipPlayer extends HTMLElement {
         return;
       case "timeupdate":
         this.#at(v.currentTime);
+        if (this.dataset.views && this.#seen + this.#watched >= Math.min(3, .9 * v.duration)) this.#count();
         if (!this.#told && v.duration && this.#seen + this.#watched >= .9 * v.duration) {
           this.#told = true;
           this.dispatchEvent(new CustomEvent("clip-player:watched", { bubbles: true }));

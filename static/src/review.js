@@ -144,3 +144,5 @@ for (const form of $$("form[data-kept]")) {
     field.after(button);
   }
 }
+
+if ($("#waiting-version[data-poll]")) import("./lib/waiting.js");

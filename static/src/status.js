@@ -1,4 +1,5 @@
 // The owner's status page: says how far the film is, shows it as soon as it can be watched, takes one where it is wanted.
+import "./lib/people.js";
 import { Sender } from "./lib/send.js";
 
 const card = document.querySelector("[data-uploader]");

@@ -1,5 +1,8 @@
 // A campaign's page: the film leaves at once, the form is kept as it is filled, both meet at the end.
+import { people, rowsUpTo } from "./lib/people.js";
 import { Sender } from "./lib/send.js";
+import { prove } from "./lib/work.js";
+import { pickUp } from "./lib/take.js";
 
 const card = document.querySelector("[data-uploader]"), page = `vecu:${card.dataset.campaign}`, api = card.dataset.api;
 const form = () => document.getElementById("about");
@@ -16,7 +19,7 @@ async function ask(method, path, body, token) {
 
 // One draft per page, made when the first film is chosen; a kept one is used again while it is open.
 const draft = () => making ??= (async () => {
-  for (let pause = 1; ; pause = Math.min(30, pause * 2)) {
+  for (let pause = 1, proof = ""; ; pause = Math.min(30, pause * 2)) {
     try {
       if (kept.id) {
         const { status, told } = await look();
@@ -24,8 +27,9 @@ const draft = () => making ??= (async () => {
         if (status < 500) forget();
       }
       if (!kept.id) {
-        const { status, told } = await ask("POST", "/submissions", { campaign: card.dataset.campaign, lang: document.documentElement.lang });
+        const { status, told } = await ask("POST", "/submissions", { campaign: card.dataset.campaign, lang: document.documentElement.lang, invitation: card.dataset.invitation, proof });
         if (status === 201) { keep({ id: told.id, token: told.token }); break; }
+        if (told.code === "challenge") { proof = await prove(told); continue; }
         if (status < 500 && status !== 429) throw Object.assign(new Error(told.detail), { status, told });
       }
     } catch (fault) { if (fault.status) { making = null; throw fault; } }
@@ -52,12 +56,14 @@ function told() {
   const body = { themes: [] };
   for (const f of values()) {
     // A tick is an agreement only when the form is sent.
-    if (f.name.startsWith("consents.")) continue;
+    if (f.name.startsWith("consents.") || f.name.startsWith("people") || f.type === "radio" && !f.checked) continue;
     else if (f.name === "themes") { if (f.checked) body.themes.push(f.value); }
     else if (f.name === "owned_since") { if (f.validity.valid) body.owned_since = f.value ? +f.value : null; }
     else if (f.name === "filmed_on") { if (/^(\d{4}-\d\d)?$/.test(f.value)) body.filmed_on = f.value ? `${f.value}-01` : null; }
     else if (f.validity.valid && f.value) body[f.name] = f.value;
   }
+  const others = people();
+  if (others) body.people = others;
   return body;
 }
 
@@ -82,10 +88,13 @@ const few = () => {
 
 // Words come back after a reload; consents are given by hand each time.
 function restore() {
+  rowsUpTo(Math.max(0, ...Object.keys(kept.words ?? {}).map(name => +/^people-(\d+)-/.exec(name)?.[1] || 0)));
   for (const f of values()) {
     const known = kept.words?.[f.name];
     if (known === undefined || f.name.startsWith("consents.")) continue;
-    if (f.name === "themes") f.checked = known.includes(f.value); else if (!f.value || f.name === "speech_lang") f.value = known;
+    if (f.name === "themes") f.checked = known.includes(f.value);
+    else if (f.type === "radio" || f.type === "checkbox") f.checked = known === f.value;
+    else if (!f.value || f.name === "speech_lang") f.value = known;
   }
   if (kept.file) sender.again(kept.file.name, kept.file.share);
   if (kept.token) form().token.value = kept.token;
@@ -94,13 +103,14 @@ function restore() {
 function begin() { form().script.value = "1"; few(); }
 if (!document.getElementById("faults")) restore();
 begin();
+pickUp(card.dataset.campaign, sender);
 
 document.addEventListener("input", e => {
   if (e.target.form !== form()) return;
   dirty = true;
   few();
   const words = { themes: [] };
-  for (const f of values()) if (f.name === "themes") { if (f.checked) words.themes.push(f.value); } else if (!f.name.startsWith("consents.")) words[f.name] = f.value;
+  for (const f of values()) if (f.name === "themes") { if (f.checked) words.themes.push(f.value); } else if (!f.name.startsWith("consents.") && (f.checked || !/^(radio|checkbox)$/.test(f.type))) words[f.name] = f.value;
   keep({ words });
 });
 

@@ -63,7 +63,7 @@ export class Upload extends EventTarget {
     const file = this.#file;
     this.#held.clear(); this.#flying.clear(); this.#urls.clear(); this.#queue = []; this.#at = [];
     const told = await this.#call("POST", "/uploads", {
-      submission_id: id, filename: file.name.slice(0, 255) || "film", size: file.size, type: file.type.slice(0, 60), last_modified: file.lastModified || 0, ...mark,
+      submission_id: id, filename: file.name.slice(0, 255) || "film", size: file.size, type: file.type.slice(0, 60), last_modified: file.lastModified || 0, edits: file.edits, ...mark,
     });
     this.#id = told.id; this.#partSize = told.part_size;
     for (const part of told.received) this.#held.set(part.n, part.size);

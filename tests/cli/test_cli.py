@@ -127,7 +127,7 @@ def test_films_are_imported_through_the_upload_rules(portal, session, tmp_path):
     portal("campaigns", "add", "ete", "--title", "Votre été")
     ended = portal("clips", "import", str(film), "--campaign", "ete", "--email", "lea@mail.example", "--json")
     assert ended.returncode == 0, ended.stderr
-    (row,) = json.loads(ended.stdout)
+    row = json.loads(ended.stdout.splitlines()[-1])
     assert session.get_one(Clip, row["id"]).state == State.PROCESSING
     assert session.scalars(select(Upload)).one().size_bytes == film.stat().st_size
     assert row["id"] in portal("clips", "list", "--state", "processing").stdout

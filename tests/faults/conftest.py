@@ -3,8 +3,7 @@
 import contextlib
 import dataclasses
 import shutil
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,13 @@ from portal.runtime import Runtime
 from portal.storage import Bucket
 from tests import footage
 from tests.factories import Factory
-from tests.faults import harm, life
+from tests.faults import harm, life, records
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The record, the two buckets and the letters at one moment."""
+    """The two buckets and the letters at one moment; the record is kept beside, under the stage's name."""
 
-    record: Path
     objects: dict[tuple[Bucket, str], bytes]
     letters: dict[str, bytes]
 
@@ -31,12 +29,11 @@ class Snapshot:
 class Stand:
     """The portal that is broken again and again, and the snapshots that it is put back to."""
 
-    def __init__(self, folder: Path, env: dict[str, str], template: Path) -> None:
-        self.folder = folder
-        self.record = folder / "portal.sqlite"
-        self.env = {**env, "DATABASE_URL": f"sqlite:///{self.record}", "DATA_DIR": str(folder / "data")}
-        shutil.copy(template, self.record)
-        self.film = footage.small(folder, seconds=0.3, size="64x36")
+    def __init__(
+        self, folder: Path, env: dict[str, str], record: records.Record, stages: tuple[str, ...], film: Path
+    ) -> None:
+        self.folder, self.record, self.stages, self.film = folder, record, stages, film
+        self.env = {**env, "DATABASE_URL": record.url, "DATA_DIR": str(folder / "data")}
         with self.portal() as runtime:
             life.empty(runtime.storage)
             make = Factory(runtime)
@@ -55,7 +52,7 @@ class Stand:
 
     def live_once(self) -> None:
         """The whole life undisturbed: where each stage begins, and which places it comes by."""
-        for stage in life.STAGES:
+        for stage in self.stages:
             self.before[stage] = self._taken(stage)
             victim = harm.Victim(self.env, None, stage, self.clip_id, self.film)
             assert victim.over() == 0, stage
@@ -68,12 +65,7 @@ class Stand:
                 assert life.broken_promises(runtime, stage, self.clip_id) == [], stage
 
     def _taken(self, stage: str) -> Snapshot:
-        copy = self.folder / f"before-{stage}.sqlite"
-        with (
-            contextlib.closing(sqlite3.connect(self.record)) as source,
-            contextlib.closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
+        self.record.keep(stage)
         with self.portal() as runtime:
             stored = {
                 (bucket, key): runtime.storage.read(bucket, key, 0, runtime.storage.size(bucket, key))
@@ -82,14 +74,12 @@ class Stand:
             }
             folder = runtime.settings.mail.folder
             letters = {path.name: path.read_bytes() for path in folder.glob("*.eml")}
-        return Snapshot(copy, stored, letters)
+        return Snapshot(stored, letters)
 
     def put_back(self, stage: str) -> None:
         """To where the stage begins."""
         was = self.before[stage]
-        for path in self.folder.glob("portal.sqlite*"):
-            path.unlink()
-        shutil.copy(was.record, self.record)
+        self.record.put_back(stage)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         with self.portal() as runtime:
             life.empty(runtime.storage)
@@ -103,10 +93,8 @@ class Stand:
 
 
 @pytest.fixture(scope="session")
-def stand(
-    tmp_path_factory: pytest.TempPathFactory, prepared_storage: dict[str, str], migrated_sqlite: Path
-) -> Stand:
-    """One clip that has lived through every stage once."""
+def stand_env(tmp_path_factory: pytest.TempPathFactory, prepared_storage: dict[str, str]) -> dict[str, str]:
+    """What leads a process to the machines of a stand, its record and its folder aside."""
     env = {
         **prepared_storage,
         "SITE_URL": "http://portal.test",
@@ -114,6 +102,45 @@ def stand(
         "BROKER_URL": "redis://127.0.0.1:1/0",
     }
     Settings.from_env({**env, "DATA_DIR": str(tmp_path_factory.mktemp("settings"))})
-    made = Stand(tmp_path_factory.mktemp("stand"), env, migrated_sqlite)
+    return env
+
+
+@pytest.fixture(scope="session")
+def stand(
+    tmp_path_factory: pytest.TempPathFactory, stand_env: dict[str, str], migrated_sqlite: Path
+) -> Stand:
+    """One clip that has lived through every stage once."""
+    folder = tmp_path_factory.mktemp("stand")
+    film = footage.small(folder, seconds=0.3, size="64x36")
+    made = Stand(folder, stand_env, records.Embedded(folder, migrated_sqlite), life.ORDINARY, film)
+    made.live_once()
+    return made
+
+
+@pytest.fixture(scope="session")
+def served_stand(
+    tmp_path_factory: pytest.TempPathFactory,
+    stand_env: dict[str, str],
+    make_migrated_postgres: Callable[[], str],
+) -> Stand:
+    """The same life on PostgreSQL."""
+    folder = tmp_path_factory.mktemp("served")
+    film = footage.small(folder, seconds=0.3, size="64x36")
+    made = Stand(folder, stand_env, records.Served(make_migrated_postgres()), life.ORDINARY, film)
+    made.live_once()
+    return made
+
+
+@pytest.fixture(scope="session")
+def shared_stand(
+    tmp_path_factory: pytest.TempPathFactory,
+    stand_env: dict[str, str],
+    make_migrated_postgres: Callable[[], str],
+) -> Stand:
+    """A clip whose film two workers make, on PostgreSQL: a film just long enough."""
+    folder = tmp_path_factory.mktemp("shared")
+    film = footage.small(folder, seconds=12.0, size="64x36", rate=5)
+    env = {**stand_env, **life.SHARING}
+    made = Stand(folder, env, records.Served(make_migrated_postgres()), life.LONG, film)
     made.live_once()
     return made

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -23,7 +22,8 @@ from tests.faults.life import live, machines, shop_of
 
 MODES = ("kill", "raise", "freeze", "overtake")
 PLUMBING = ("portal/database.py", "portal/runtime.py", "portal/crash.py", "contextlib.py")
-PATIENCE_SECONDS = 60.0
+# Many times what a stage takes: on a machine that is full of other work it is no hang yet.
+PATIENCE_SECONDS = 240.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,15 +114,6 @@ class Victim:
                 return True
             assert time.monotonic() < ends, "neither frozen nor over"
             self.process.join(0.01)
-        return False
-
-    def holds_the_record(self, path: Path) -> bool:
-        """Whether another of its threads was stopped in mid-transaction: then the embedded database is nobody else's."""
-        with contextlib.closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return True
         return False
 
     def thaw(self) -> None:

@@ -18,6 +18,7 @@ from config import Settings
 from media_jobs import tasks
 from media_jobs.workshop import Pace, Workshop
 from portal import (
+    arrivals,
     carrier,
     crash,
     cuts,
@@ -34,7 +35,7 @@ from portal import (
 from portal.database import Base, UTCDateTime, db_now, make_engine, make_sessions
 from portal.edits import EditList
 from portal.errors import Conflict, Missing, PortalError
-from portal.jobs import JobKind
+from portal.jobs import Bell, JobKind
 from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.mailer import Mailer
 from portal.models import (
@@ -46,8 +47,10 @@ from portal.models import (
     JobState,
     Notice,
     NoticeState,
+    Person,
     Publication,
     State,
+    WorkerSeen,
 )
 from portal.runtime import Runtime
 from portal.storage import Bucket, Storage
@@ -97,6 +100,7 @@ def begin(runtime: Runtime, campaign_id: int) -> str:
             session, campaign, lang="fr", texts=texts, consents=("site", "adult"), channel="site", by=OWNER,
             site=runtime.settings.site,
         )  # fmt: skip
+        people.confirm(session, session.get_one(Person, clip.owner_id))
         return clip.id
 
 
@@ -114,7 +118,16 @@ def send(runtime: Runtime, clip_id: str, film: Path) -> None:
             mine = uploads.upload_by_id(session, upload.id)
             url = uploads.sign_parts(session, runtime.storage, mine, [1])[0]["url"]
         assert carrier.put(url, data) == 200
-    uploads.complete(runtime.work, runtime.storage, upload.id, by=OWNER)
+    arrivals.complete(runtime.work, runtime.storage, upload.id, by=OWNER)
+
+
+def share(runtime: Runtime, clip_id: str, film: Path) -> None:
+    """As `send`, of a film that is long enough to be shared out, while a second worker has nothing to do."""
+    with runtime.work() as session:
+        for name in ("films@a/0", "films@b/0"):
+            facts = {"lanes": ["heavy", "slow"]}
+            session.merge(WorkerSeen(name=name, seen_at=db_now(session), facts=facts))
+    send(runtime, clip_id, film)
 
 
 def give_up(runtime: Runtime, clip_id: str, film: Path) -> None:
@@ -124,7 +137,7 @@ def give_up(runtime: Runtime, clip_id: str, film: Path) -> None:
         upload, _new, _parts = uploads.start_or_resume(
             runtime.work, runtime.storage, clip_id, what, limits=runtime.settings.uploads, by=OWNER
         )
-        uploads.abort(runtime.work, runtime.storage, upload.id, by=OWNER)
+        arrivals.abort(runtime.work, runtime.storage, upload.id, by=OWNER)
     except Missing:
         return
     del film
@@ -187,7 +200,13 @@ STAGES: dict[str, Stage] = {
     "wait": Stage(wait, State.PUBLISHED),
     "withdraw": Stage(withdraw, State.WITHDRAWN),
     "erase": Stage(erase, State.ERASED),
+    "share": Stage(share, State.IN_REVIEW),
 }
+ORDINARY = tuple(stage for stage in STAGES if stage != "share")
+LONG = ("share",)
+"""A clip's life, and the beginning of another one's, whose film several workers make (`SHARING` in its environment)."""
+
+SHARING = {"TRANSCODE_PARALLEL_FROM": "12"}
 
 
 # What workers do -----------------------------------------------------------------------------------------
@@ -234,8 +253,25 @@ def shop_of(runtime: Runtime) -> Workshop:
     return Workshop(runtime=runtime, tools=footage.tools(), pace=PACE)
 
 
+class Helper(Bells):
+    """A second worker, who comes as soon as anybody rings for a piece of a long film, and makes that one piece."""
+
+    shop: Workshop | None = None
+
+    def __call__(self, bell: Bell) -> None:
+        super().__call__(bell)
+        if bell.kind is JobKind.CHUNK and self.shop is not None:
+            shop, self.shop = self.shop, None
+            with contextlib.suppress(PortalError, crash.Crash):
+                tasks.TASKS[bell.kind](shop, bell.subject)
+
+
 def live(runtime: Runtime, stage: str, clip_id: str, film: Path) -> None:
     """One stage from beginning to end, in one process."""
+    if stage in LONG:
+        helper = Helper()
+        helper.shop = shop_of(runtime)
+        runtime = dataclasses.replace(runtime, wake=helper)
     with contextlib.suppress(PortalError, crash.Crash):
         STAGES[stage].act(runtime, clip_id, film)
     shop = shop_of(runtime)
@@ -332,6 +368,9 @@ def _letters(runtime: Runtime, notices: list[Notice], *, is_erased: bool) -> lis
     ]
     folder = runtime.settings.mail.folder
     lies = {path.stem for path in folder.glob("*.eml")} if folder.is_dir() else set()
+    if is_erased:
+        # Of the letters, the receipt alone may lie there, for a day.
+        lies -= {one.message_id for one in notices if one.kind == "erased"}
     if not is_erased and lies != sent:
         told.append(f"{len(lies)} letters left, {len(sent)} are on record")
     if is_erased and lies:

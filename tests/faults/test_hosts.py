@@ -88,6 +88,37 @@ def test_of_two_hosts_one_dies_and_the_other_makes_every_film_without_touching_i
         assert session.scalar(select(func.count()).select_from(Cut)) == len(clips)
 
 
+# F28
+
+
+def test_errands_that_are_asked_for_last_end_first_while_many_films_wait_behind_a_slow_one(
+    make, ringing, tmp_path
+):
+    slow = footage.small(tmp_path, seconds=4.0, size="640x360", name="slow.mp4")
+    quick = footage.small(tmp_path, seconds=0.3, size="64x36")
+    films = [stage.arrived(make, ringing, film) for film in (slow, *[quick] * (1000 if TORTURE else 60))]
+    errands = {
+        JobKind.RETRACT: make.clip(State.WITHDRAWN, with_objects=True),
+        JobKind.PUBLISH: make.clip(State.APPROVED, with_objects=True),
+    }
+    # As the Procfile has them: what must not wait for something else has a worker of its own.
+    lanes = {"films": ("heavy", "slow"), "errands": ("light",)}
+    with contextlib.ExitStack() as hosts:
+        for node, queues in lanes.items():
+            hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, node=node, queues=queues))
+        waiting = {stage.ask(ringing, clip, JobKind.TRANSCODE) for clip in films}
+        asked_last = [stage.ask(ringing, clip, kind) for kind, clip in errands.items()]
+        stage.until(
+            lambda: all(stage.row(ringing, Job, one).state == JobState.DONE for one in asked_last),
+            seconds=120,
+        )
+    with ringing.read() as session:
+        ended = select(Job.id).where(Job.finished_at.is_not(None)).order_by(Job.finished_at)
+        order = list(session.scalars(ended))
+    before = waiting & set(order[: max(map(order.index, asked_last))])
+    assert len(before) <= len(waiting) / 10
+
+
 @torture
 def test_a_worker_that_is_drained_ends_what_it_has_begun_and_takes_nothing_more(make, ringing, tmp_path):
     film = footage.small(tmp_path, seconds=2.0, size="640x360")

@@ -3,7 +3,7 @@
 import pytest
 
 from media_jobs.tasks import TASKS
-from portal import notices, reasons
+from portal import letters, reasons
 from portal.jobs import JobKind
 from portal.models import Clip, Job, JobState, State
 from portal.notices import NoticeKind
@@ -39,7 +39,7 @@ def test_each_hostile_film_fails_for_its_own_reason_and_the_next_clip_is_made(
         # Staff read the word of the cause beside the code.
         assert one.reason is None or f"reason={one.reason}" in job.error_detail
         sentence = reasons.sentence(one.code, **after.fail_facts)
-        letter = notices.preview(NoticeKind.FAILED, after, "fr", [], runtime.settings.site)
+        letter = letters.preview(NoticeKind.FAILED, after, "fr", [], runtime.settings.site)
         assert sentence in letter.text, one
         told.add(sentence)
     assert len(told) == len(CHOSEN)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from media_jobs.workshop import Pace, Workshop
 from portal import keys
 from portal.database import db_now
+from portal.jobs import QUEUES
 from portal.lifecycle import enqueue
 from portal.models import Clip, Film, Job, JobState, State
 from portal.storage import Bucket
@@ -73,7 +74,7 @@ def until(holds, *, seconds=60.0):
 class WorkerProcess:
     """A real Celery worker with its clock, in a process group of its own."""
 
-    def __init__(self, runtime, folder, *, data_dir=None, node=None):
+    def __init__(self, runtime, folder, *, data_dir=None, node=None, queues=QUEUES):
         self.log = (folder / f"worker-{secrets.token_hex(4)}.log").open("wb")
         settings = runtime.settings
         env = {
@@ -97,7 +98,7 @@ class WorkerProcess:
             "-c",
             "1",
             "-Q",
-            "light,short,heavy,slow",
+            ",".join(queues),
             "-B",
         ]
         words += ["-s", str(folder / f"clock-{secrets.token_hex(4)}"), "--without-gossip", "--without-mingle"]

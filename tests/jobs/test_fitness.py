@@ -50,14 +50,14 @@ def put(program, path):
     ],
 )
 def test_versions_are_judged_by_their_lines_floor_and_distributions_are_not(version, verdict):
-    assert fitness.is_fixed(version) is verdict
+    assert workers.is_fixed(version) is verdict
 
 
 def test_the_floor_in_words_is_the_floor_that_is_judged_by():
     for word in workers.FLOOR.split(", "):
         line, patch = tuple(int(part) for part in word.split(".")[:2]), int(word.split(".")[2])
-        assert fitness.FLOORS[line] == patch
-        assert fitness.is_fixed(word)
+        assert workers.FLOORS[line] == patch
+        assert workers.is_fixed(word)
 
 
 def test_a_machine_that_can_build_a_jail_is_fit_and_says_how(tmp_path):
@@ -70,7 +70,7 @@ def test_a_machine_that_can_build_a_jail_is_fit_and_says_how(tmp_path):
 
 
 def test_an_ffmpeg_with_known_holes_is_refused_until_somebody_allows_it_by_hand(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitness, "FLOORS", {(99, 0): 1})
+    monkeypatch.setattr(workers, "FLOORS", {(99, 0): 1})
     refused = fitness.check(settings_for(tmp_path))
     assert "known holes" in refused.faults[0]
     allowed = fitness.check(settings_for(tmp_path, has_floor=False))

@@ -118,6 +118,45 @@ def test_what_is_no_photograph_leaves_the_poster_as_it_is_and_says_why(clip, run
         assert posters.trouble(session, session.get_one(Clip, clip.id)) == Code.NOT_A_PICTURE
 
 
+def test_after_a_refused_photograph_the_instant_chosen_before_is_chosen_again(clip, runtime):
+    choose(runtime, clip, 1.7)
+    work(runtime, clip, JobKind.POSTER)
+    send(runtime, clip, photograph()[:300])
+    # One more, before the worker has looked at the first.
+    send(runtime, clip, photograph()[:310])
+    assert work(runtime, clip, JobKind.POSTER).error_code == Code.NOT_A_PICTURE
+    kept = stage.row(runtime, Clip, clip.id)
+    assert (kept.poster_at, kept.still_key) == (1.7, None)
+    with runtime.work() as session:
+        one = session.get_one(Clip, clip.id)
+        cuts.begin(session, one, cuts.edits_of(None), origin=cuts.REPLAN, by=OWNER)
+    assert work(runtime, clip, JobKind.REMAKE).state == JobState.DONE
+    assert colour(runtime, clip)[2] > 200
+
+
+def test_after_a_refused_photograph_the_good_one_before_it_stays_and_is_not_swept_meanwhile(clip, runtime):
+    send(runtime, clip, photograph())
+    work(runtime, clip, JobKind.POSTER)
+    good = stage.row(runtime, Clip, clip.id).still_key
+    send(runtime, clip, photograph()[:300])
+    with runtime.read() as session:
+        assert good in cuts.stills(session)
+    work(runtime, clip, JobKind.POSTER)
+    assert stage.row(runtime, Clip, clip.id).still_key == good
+    assert runtime.storage.size(Bucket.ORIGINALS, good) is not None
+
+
+def test_a_cut_made_while_a_photograph_waits_shows_the_choice_before_it(clip, runtime):
+    choose(runtime, clip, 1.7)
+    work(runtime, clip, JobKind.POSTER)
+    send(runtime, clip, photograph())
+    with runtime.work() as session:
+        one = session.get_one(Clip, clip.id)
+        cuts.begin(session, one, cuts.edits_of(None), origin=cuts.REPLAN, by=OWNER)
+    assert work(runtime, clip, JobKind.REMAKE).state == JobState.DONE
+    assert colour(runtime, clip)[2] > 200
+
+
 def test_choosing_again_while_the_worker_is_at_it_is_what_counts(clip, runtime):
     choose(runtime, clip, 0.2)
     early = stage.open_job(runtime, clip, JobKind.POSTER)

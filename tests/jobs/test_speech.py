@@ -9,7 +9,7 @@ import pytest
 from media_jobs import cueing, probe, speaking, speech
 from media_jobs.outline import Limits
 from media_jobs.tasks import TASKS
-from portal import captions, lifecycle
+from portal import captions, lifecycle, workers
 from portal.errors import Code, Unavailable
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
@@ -115,6 +115,15 @@ def test_where_nobody_speaks_nothing_is_written(tmp_path):
     quiet = tmp_path / "quiet.raw"
     quiet.write_bytes(bytes(2 * speech.RATE * 3))
     assert speech.listen(voice.settings(), quiet, "en", lambda _at: None) == speech.Heard()
+
+
+def test_a_worker_knows_without_loading_it_whether_its_model_can_be_used(tmp_path):
+    assert speech.hearing(voice.settings(model="")) == workers.OFF
+    assert speech.hearing(voice.settings()) == workers.READY
+    assert "lacks model.bin, tokenizer.json, config.json" in speech.hearing(
+        voice.settings(model=str(tmp_path))
+    )
+    assert "cannot be found" in speech.hearing(voice.settings(model="no-such-model"))
 
 
 def test_a_model_that_is_not_there_is_our_fault(raw, tmp_path):

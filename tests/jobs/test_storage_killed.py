@@ -14,7 +14,7 @@ import pytest
 from config import Settings
 from ops.leash import descendants
 from ops.storage import PORT_NAMES, SeaweedFS
-from portal import carrier, fsck, submission, uploads
+from portal import arrivals, carrier, fsck, submission, uploads
 from portal.database import make_engine, make_sessions
 from portal.errors import Unavailable
 from portal.lifecycle import OWNER
@@ -147,7 +147,7 @@ def test_a_storage_killed_in_mid_upload_keeps_what_it_acknowledged_and_the_film_
     assert [(part.number, part.size_bytes) for part in there] == [(1, PART_SIZE)]
     for number in (2, 3):
         assert carrier.put(address(own, upload, number), piece(number)) == 200
-    done = uploads.complete(own.work, own.storage, upload.id, by=OWNER)
+    done = arrivals.complete(own.work, own.storage, upload.id, by=OWNER)
     assert done.state == UploadState.VERIFYING
     with own.read() as session:
         assert session.get_one(Clip, clip.id).state == State.PROCESSING

@@ -111,7 +111,8 @@ def stop(portal: Portal) -> int:
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """A portal with one campaign, three themes, a moderator and an API token."""
-    running = start(tmp_path_factory.mktemp("the portal"))
+    # One view is enough to be thanked for: nobody watches a clip a hundred times here.
+    running = start(tmp_path_factory.mktemp("the portal"), THANKS_AFTER_VIEWS="1")
     try:
         running.cli("campaigns", "add", "quotidien", "--title", "Une minute de quotidien")
         for slug in ("technologie", "week-end", "recharge"):
@@ -141,6 +142,7 @@ def api(playwright: Playwright, portal: Portal) -> Iterator[Callable[..., APIReq
         made.append(playwright.request.new_context(base_url=portal.url, extra_http_headers=headers))
         return made[-1]
 
+    caller.portal = portal  # type: ignore[attr-defined]
     yield caller
     for one in made:
         one.dispose()

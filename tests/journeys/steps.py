@@ -1,6 +1,8 @@
 """Steps that several journeys take: waiting, sending by the API, letting a moderator publish, signing in."""
 
+import re
 import threading
+from email import message_from_bytes, policy
 
 from playwright.sync_api import Error
 
@@ -86,8 +88,64 @@ def submit(api, film, title, themes=()):
     return told
 
 
+def letter_link(portal, about, to=""):
+    """The link of the newest letter about a clip (or to somebody), as its reader finds it."""
+
+    def newest():
+        paths = sorted((portal.data_dir / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime)
+        for path in reversed([path for path in paths if about in path.name]):
+            letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+            words = letter.get_body(("plain",)).get_content()
+            if to in letter["To"] and (link := re.search(r"http\S+/s/[\w-]{43,}", words)):
+                return link[0]
+        return ""
+
+    return answered(newest, bool)
+
+
+def letter_to(portal, to, about):
+    """The plain text of the newest letter to an address whose subject says this; waits for it."""
+
+    def newest():
+        paths = sorted((portal.data_dir / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime)
+        for path in reversed(paths):
+            letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+            if to in letter["To"] and re.search(about, letter["Subject"], re.IGNORECASE):
+                return letter.get_body(("plain",)).get_content()
+        return ""
+
+    return answered(newest, bool)
+
+
+def link_of(words, part):
+    """The first address in a letter that holds this."""
+    found = re.search(rf"http\S*{re.escape(part)}\S*", words)
+    assert found is not None, words
+    return found[0].rstrip(".,)")
+
+
+def confirm(api, told):
+    """The owner opens the letter: until then no moderator looks."""
+    token = letter_link(api.portal, told["id"]).rpartition("/")[2]
+    answer = api(token).post(f"/api/v1/submissions/{told['id']}/confirm", data={})
+    assert answer.status == 200, answer.text()
+
+
+def confirm_in(window, portal, to):
+    """The owner opens the letter in this browser and presses its one button."""
+    page = window.page
+    back = page.url
+    page.goto(letter_link(portal, "", to))
+    window.axe()
+    window.fits()
+    page.get_by_role("button", name="Oui, c’est mon adresse").click()
+    page.get_by_text("votre adresse est confirmée").wait_for()
+    page.goto(back)
+
+
 def made(api, told):
-    """Until the worker has made the film and the clip waits for a moderator."""
+    """Until the worker has made the film, the owner has opened the letter, and the clip waits for a moderator."""
+    confirm(api, told)
     owner = api(told["token"])
     address = f"/api/v1/submissions/{told['id']}"
     return answered(lambda: owner.get(address).json(), lambda now: now["state"] == "in_review")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests import footage
+from tests.journeys import steps
 from tests.journeys.steps import answered, send
 
 pytestmark = pytest.mark.journey
@@ -28,7 +29,7 @@ def test_a_program_can_do_the_whole_way(api, portal, review_token, tmp_path):
     owner = api(told["token"])
     send(owner, told["id"], footage.small(tmp_path, seconds=2, size="640x360"))
     address = f"/api/v1/submissions/{told['id']}"
-    answered(lambda: owner.get(address).json(), lambda now: now["state"] == "in_review")
+    steps.made(api, told)
 
     # Nobody but the owner and the moderator sees it before it is approved.
     assert anybody.get(f"/api/v1/clips/{told['id']}").status == 404

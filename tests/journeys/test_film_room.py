@@ -12,7 +12,7 @@ from config import Settings
 from portal.storage import Bucket, Storage
 from tests import footage
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import sign_in, until
+from tests.journeys.steps import confirm_in, sign_in, until
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
@@ -214,6 +214,7 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
     # The owner watches her film, as a first preview or already whole, and chooses another picture.
     send(people.owner, portal, tunnel)
     plays(page, "#film")
+    confirm_in(people.owner, portal, "tunnel@")
     again_until(page, is_in("in_review"))
     people.owner.axe()
     people.owner.fits()

@@ -56,6 +56,7 @@ def caller(playwright):
                 made.callback(one.dispose)
                 return one
 
+            api.portal = portal
             return api
 
         yield calling

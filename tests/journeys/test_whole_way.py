@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from config import Settings
 from portal.storage import Bucket, Storage
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import sign_in, until
+from tests.journeys.steps import confirm_in, sign_in, until
 
 pytestmark = pytest.mark.journey
 
@@ -92,6 +92,9 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
     owner.axe()
     page.get_by_role("button", name="Envoyer", exact=True).click()
     page.wait_for_url("**/fr/s/**")
+    expect(page.get_by_text("Nous avons écrit à")).to_be_visible()
+    owner.axe()
+    confirm_in(owner, portal, "nadia@")
     wait_for_state(owner, "in_review")
     owner.axe()
     owner.fits()

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portal import campaigns
-from portal.models import State
+from portal import campaigns, short_links
+from portal.models import ShortLink, State
 
 PAGE = "/studio/campaigns"
 ADDED = {"title_fr": "Votre été", "question_fr": "Où ?", "in_return_fr": "Une carte"}
@@ -27,20 +27,20 @@ def test_a_moderator_looks_but_finds_nothing_to_press(moderator_client, make):
     page = moderator_client.get(PAGE).text
     assert "Votre hiver" in page
     assert f'action="{PAGE}' not in page
+    assert moderator_client.get(f"{PAGE}/hiver").status_code == 403
 
 
-@pytest.mark.parametrize("verb", ["", "/change", "/close", "/reopen"])
-def test_a_moderator_changes_nothing(moderator_client, make, session, verb):
-    made = make.campaign("hiver")
-    path = f"{PAGE}/{made.id}{verb}" if verb else PAGE
-    assert moderator_client.post_form(path, ADDED).status_code == 403
+@pytest.mark.parametrize("path", ["", "/hiver", "/hiver/preview", "/hiver/close", "/hiver/reopen"])
+def test_a_moderator_changes_nothing(moderator_client, make, session, path):
+    make.campaign("hiver")
+    assert moderator_client.post_form(PAGE + path, ADDED).status_code == 403
     assert [one.slug for one in campaigns.open_now(session)] == ["hiver"]
 
 
-@pytest.mark.parametrize("verb", ["change", "close", "reopen"])
+@pytest.mark.parametrize("verb", ["", "/close", "/reopen"])
 def test_nothing_is_done_without_the_forms_token(admin_client, make, verb):
-    made = make.campaign("hiver")
-    assert admin_client.post(f"{PAGE}/{made.id}/{verb}", data=ADDED).status_code in (400, 403)
+    make.campaign("hiver")
+    assert admin_client.post(f"{PAGE}/hiver{verb}", data=ADDED).status_code in (400, 403)
 
 
 def test_each_call_shows_its_state_its_address_and_its_clips(admin_client, make):
@@ -103,37 +103,116 @@ def test_a_text_that_is_too_long_is_told_how_long_it_may_be(admin_client):
     assert "200 caractères au plus" in page
 
 
-def test_a_call_is_changed(admin_client, make, session):
-    made = make.campaign("hiver", title="Votre hiver")
-    data = {"title_fr": "L’hiver", "title_de": "Der Winter", "closes_on": "2090-03-01"}
-    assert admin_client.post_form(f"{PAGE}/{made.id}/change", data).status_code == 303
+def test_a_call_is_changed_in_words_days_and_terms(admin_client, make, session):
+    make.campaign("hiver", title="Votre hiver")
+    make.theme("neige")
+    example = make.clip(State.PUBLISHED)
+    data = {
+        "title_fr": "L’hiver", "title_de": "Der Winter", "help_fr": "Une minute.\n\nAvec vos mots.",
+        "shots_fr": "La route\n\n  Le  coffre \n", "closes_on": "2090-03-01", "max_clips": "50", "max_seconds": "90",
+        "answer_days": "3", "term_months": "12", "reminder_days": "0", "theme": "neige", "invited_only": "1",
+        "example_clip_id": f"http://portal.test/fr/c/{example.id}-six-heures",
+    }  # fmt: skip
+    assert admin_client.post_form(f"{PAGE}/hiver", data).status_code == 303
     found = campaigns.by_slug(session, "hiver")
     assert {text.lang: text.title for text in found.texts} == {"fr": "L’hiver", "de": "Der Winter"}
-    assert 'name="closes_on" value="2090-03-01"' in admin_client.get(PAGE).text
+    text = campaigns.text_of(found, "fr", "fr")
+    assert (text.help, campaigns.shot_list(text)) == (
+        "Une minute.\n\nAvec vos mots.",
+        ["La route", "Le coffre"],
+    )
+    assert (found.max_clips, found.max_seconds, found.answer_days, found.term_months) == (50, 90, 3, 12)
+    assert (found.reminder_days, found.invited_only, found.themes) == (0, True, ["neige"])
+    assert found.example_clip_id == example.id
+    assert 'name="closes_on" value="2090-03-01"' in admin_client.get(f"{PAGE}/hiver").text
 
 
-def test_a_change_that_cannot_be_taken_comes_back_open_with_its_words(admin_client, make):
-    made = make.campaign("hiver")
-    answer = admin_client.post_form(f"{PAGE}/{made.id}/change", {"title_fr": "", "question_fr": "Et vous ?"})
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"title_fr": ""}, "title_fr"),
+        ({"max_clips": "0"}, "max_clips"),
+        ({"max_seconds": "many"}, "max_seconds"),
+        ({"answer_days": "31"}, "answer_days"),
+        ({"term_months": "-1"}, "term_months"),
+        ({"theme": "nowhere"}, "themes"),
+        ({"example_clip_id": "not a clip"}, "example_clip_id"),
+        ({"example_clip_id": "aaaaaaaaaa"}, "example_clip_id"),
+        ({"shots_fr": "x" * 1501}, "shots_fr"),
+    ],
+)
+def test_a_change_that_cannot_be_taken_comes_back_with_its_words(admin_client, make, more, field):
+    make.campaign("hiver")
+    data = {"title_fr": "L’hiver", "question_fr": "Et vous ?", **more}
+    answer = admin_client.post_form(f"{PAGE}/hiver", data)
     assert answer.status_code == 422
-    assert f'href="#c-{made.id}-title_fr"' in answer.text
-    assert f'id="c-{made.id}-question_fr" name="question_fr" value="Et vous ?"' in answer.text
-    assert 'id="new-question_fr" name="question_fr" value=""' in answer.text
+    assert f'href="#c-{field}"' in answer.text
+    assert f'id="c-{field}' in answer.text
+    assert 'name="question_fr" value="Et vous ?"' in answer.text
+
+
+def test_a_preview_shows_what_the_form_holds_and_keeps_nothing(admin_client, make, session):
+    make.campaign("hiver", title="Votre hiver")
+    data = {"title_fr": "L’hiver", "question_fr": "Où neige-t-il ?", "shots_fr": "La route", "answer_days": "5",
+            "preview": "fr"}  # fmt: skip
+    page = admin_client.post_form(f"{PAGE}/hiver/preview", data)
+    assert page.status_code == 200
+    for words in ("Où neige-t-il ?", "<li>La route</li>", "sous 5 jours ouvrés", "rien n’est enregistré"):
+        assert words in page.text
+    assert campaigns.text_of(campaigns.by_slug(session, "hiver"), "fr", "fr").title == "Votre hiver"
 
 
 def test_a_call_is_closed_and_opened_again_by_hand(admin_client, client, make):
-    made = make.campaign("hiver")
-    closed = admin_client.post_form(f"{PAGE}/{made.id}/close")
+    make.campaign("hiver")
+    closed = admin_client.post_form(f"{PAGE}/hiver/close")
     assert closed.status_code == 303
     page = admin_client.get(closed.location).text
     assert "Appel fermé" in page
-    assert f"{made.id}/reopen" in page
-    assert f"{made.id}/close" not in page
+    assert "hiver/reopen" in page
+    assert "hiver/close" not in page
     assert "Cet appel est terminé" in client.get("/fr/participate/hiver").text
-    assert admin_client.post_form(f"{PAGE}/{made.id}/reopen").status_code == 303
+    assert admin_client.post_form(f"{PAGE}/hiver/reopen").status_code == 303
     assert "Cet appel est terminé" not in client.get("/fr/participate/hiver").text
 
 
-@pytest.mark.parametrize("verb", ["change", "close", "reopen"])
+@pytest.mark.parametrize("verb", ["", "/preview", "/close", "/reopen"])
 def test_a_call_that_is_not_there_is_not_found(admin_client, verb):
-    assert admin_client.post_form(f"{PAGE}/77/{verb}", ADDED).status_code == 404
+    assert admin_client.post_form(f"{PAGE}/nowhere{verb}", ADDED).status_code == 404
+    assert admin_client.get(f"{PAGE}/nowhere").status_code == 404
+
+
+def test_the_way_from_asking_to_showing_is_counted(admin_client, make):
+    make.clip(State.PUBLISHED)
+    page = admin_client.get(f"{PAGE}/quotidien").text
+    for word in ("Invitations envoyées", "Participations commencées", "Clips mis en ligne"):
+        assert word in page
+    table = admin_client.get(f"{PAGE}/quotidien/funnel.csv")
+    assert table.mimetype == "text/csv"
+    assert [line.split(",")[0] for line in table.text.splitlines()] == [
+        "step", "invited", "opened", "begun", "uploaded", "sent", "published",
+    ]  # fmt: skip
+    assert "begun,Participations commencées,0,1" in table.text
+
+
+def test_a_place_has_a_short_address_and_a_sheet_of_its_own(admin_client, client, make, session):
+    make.campaign("hiver")
+    made = admin_client.post_form(f"{PAGE}/hiver/links", {"place": "Lyon, entrée"})
+    assert made.status_code == 303
+    (link,) = short_links.of(session, campaigns.by_slug(session, "hiver"))
+    sheet = admin_client.get(f"{PAGE}/hiver/links/{link.code}/sheet?in=fr").text
+    assert "<svg" in sheet
+    assert f"portal.test/q/{link.code}" in sheet
+    gone = client.get(f"/q/{link.code.upper()}")
+    assert (gone.status_code, gone.location.endswith("/participate/hiver")) == (302, True)
+    client.head(f"/q/{link.code}")
+    session.rollback()
+    assert session.get(ShortLink, link.code).opened == 1
+    admin_client.post_form(f"{PAGE}/hiver/links/{link.code}/end")
+    assert client.get(f"/q/{link.code}").location.endswith("/participate")
+    assert client.get("/q/nowhere").status_code == 404
+
+
+def test_a_place_needs_a_name(admin_client, make):
+    make.campaign("hiver")
+    answer = admin_client.post_form(f"{PAGE}/hiver/links", {"place": " "})
+    assert (answer.status_code, 'id="place-wrong"' in answer.text) == (422, True)

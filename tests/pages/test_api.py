@@ -80,7 +80,7 @@ def test_clips_are_found_by_all_of_several_themes(client, make):
     ("query", "field", "code"),
     [
         ("theme=nowhere", "theme", "unknown_theme"),
-        ("sort=most_watched", "sort", "invalid"),
+        ("sort=loudest", "sort", "invalid"),
         ("limit=0", "limit", "invalid"),
         ("limit=five", "limit", "invalid"),
         ("limit=1&limit=2", "limit", "too_many"),

@@ -5,7 +5,7 @@ import re
 from html import unescape
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from portal import captions, lifecycle, people, submission
 from portal.jobs import JobKind
@@ -104,6 +104,52 @@ def test_the_player_has_a_track_for_each_language_and_says_which_nobody_has_read
     assert client.get(tracks[1][2]).text.endswith("Los\n")
 
 
+def test_wherever_they_are_offered_captions_that_no_person_has_seen_to_are_named_automatic(
+    client, moderator_client, make, speak, token, published
+):
+    clip = speak(make.clip(State.IN_REVIEW))
+    studio = f"/studio/review/{clip.id}"
+    decisions = [f"{studio}/request-changes", f"{studio}/reject"]
+    pages = [moderator_client.get(path) for path in (studio, f"{studio}/cuts", *decisions)]
+    pages += [client.get(f"/fr/s/{token(clip)}"), page(client, published)]
+    for answer in pages:
+        label = re.search(r'<track [^>]*srclang="fr" label="([^"]+)"', unescape(answer.text))
+        assert (answer.status_code, label and label[1]) == (200, "Français (automatique)"), (
+            answer.request.path
+        )
+
+
+def test_what_a_person_has_written_is_not_named_automatic_before_somebody_reads_it_again(
+    client, moderator_client, make, speak, token
+):
+    clip = speak(make.clip(State.IN_REVIEW))
+    client.post_form(f"/fr/s/{token(clip)}/captions", {"tr": "fr", "version": "1", "text": VTT})
+    sheet = unescape(moderator_client.get(f"/studio/review/{clip.id}").text)
+    assert 'srclang="fr" label="Français"' in sheet
+    assert "Automatiques, à relire" not in sheet
+    assert "À relire" in sheet
+
+
+def test_a_clip_is_found_in_the_studio_by_what_is_said_in_it_and_the_list_says_where(
+    moderator_client, make, speak
+):
+    clip, other = (
+        make.clip(title="La côte"),
+        make.clip(title="Un tunnel de nuit", search_text="un tunnel de nuit"),
+    )
+    make.clip(title="Rien de tel", search_text="rien de tel")
+    speak(clip, cues=[Cue(1.0, 2.0, "Bonjour"), Cue(72.0, 75.0, "On sort du <b>Tunnel</b>")])
+    for path in ("/studio/review", "/studio/clips"):
+        found = moderator_client.get(f"{path}?q=TUNNEL").text
+        assert f'href="/studio/review/{clip.id}?t=72#player"><q lang="fr">On sort du Tunnel</q>' in found
+        assert f'href="/studio/review/{other.id}"' in found
+        assert "Dit à 1:12" in found
+        # Found by its own title: nothing more is to be said.
+        assert found.count("<q lang") == 1
+        assert "Rien de tel" not in found
+        assert "2 clips" in found
+
+
 def test_captions_are_on_for_readers_of_another_language(client, published, speak):
     assert re.search(r'srclang="fr"[^>]* default>', page(client, published, "en").text)
     speak(published, "en", [Cue(0, 1, "Off we go")])
@@ -154,9 +200,8 @@ def test_the_gallery_marks_clips_whose_words_can_be_read_in_one_statement(client
 
 def test_the_api_names_the_captions_of_a_clip(client, published):
     told = client.get(f"/api/v1/clips/{published.id}").json["playback"]["captions"]
-    assert told == [
-        {"lang": "fr", "url": f"http://portal.test/fr/c/{published.id}/captions/fr.vtt", "checked": False}
-    ]
+    url = f"http://portal.test/fr/c/{published.id}/captions/fr.vtt"
+    assert told == [{"lang": "fr", "url": url, "checked": False, "automatic": True}]
 
 
 # What staff do ---------------------------------------------------------------------------------------
@@ -212,6 +257,40 @@ def test_whoever_comes_second_is_told_and_keeps_the_text(moderator_client, make,
     answer = moderator_client.post_form(f"/studio/review/{clip.id}/captions", sent)
     assert answer.status_code == 409
     assert "Tout va bien" in answer.text
+
+
+def test_captions_that_a_colleague_changed_are_shown_and_replaced_only_once_seen(
+    moderator_client, make, speak, runtime
+):
+    clip = speak(make.clip(State.IN_REVIEW))
+    path = f"/studio/review/{clip.id}/captions"
+    theirs = "00:01.000 --> 00:02.000\nCelles de la collègue\n"
+    mine = {"tr": "fr", "version": "1", "text": "00:01.000 --> 00:02.000\nLes miennes\n"}
+    assert moderator_client.post_form(path, {**mine, "text": theirs}).status_code == 303
+    for _again in range(2):
+        answer = moderator_client.post_form(path, mine)
+        assert answer.status_code == 409
+        assert "Celles de la collègue" in answer.text
+        assert "Les miennes" in answer.text
+        assert 'name="version" value="1"' in answer.text
+        assert 'name="seen" value="2"' in answer.text
+    # One more comes in between: what was seen is old again.
+    again = {"tr": "fr", "version": "2", "text": theirs.replace("collègue", "cheffe")}
+    assert moderator_client.post_form(path, again).status_code == 303
+    answer = moderator_client.post_form(path, {**mine, "seen": "2"})
+    assert (answer.status_code, "Celles de la cheffe" in answer.text) == (409, True)
+    assert moderator_client.post_form(path, {**mine, "seen": "3"}).status_code == 303
+    assert row_of(runtime, clip).cues == [[1.0, 2.0, "Les miennes"]]
+
+
+def test_captions_deleted_meanwhile_come_back_only_by_who_has_seen_it(moderator_client, make, speak, runtime):
+    clip = speak(make.clip(State.IN_REVIEW))
+    path, mine = f"/studio/review/{clip.id}/captions", {"tr": "fr", "version": "1", "text": VTT}
+    moderator_client.post_form(path, {"tr": "fr", "version": "1", "do": "delete"})
+    answer = moderator_client.post_form(path, mine)
+    assert (answer.status_code, "a supprimé ces sous-titres" in answer.text) == (409, True)
+    assert moderator_client.post_form(path, {**mine, "seen": "0"}).status_code == 303
+    assert row_of(runtime, clip) is not None
 
 
 def test_a_subtitle_file_of_old_is_taken_too(moderator_client, make, runtime):
@@ -315,7 +394,7 @@ def test_a_program_reads_replaces_checks_and_deletes_captions(api, make, speak):
     assert call("POST", f"{path}/check", json={"version": 3}).json["checked"] is True
     sheet = call("GET", f"/review/{clip.id}").json
     assert sheet["playback"]["captions"] == [
-        {"lang": "fr", "url": f"http://portal.test/api/v1{path}", "checked": True}
+        {"lang": "fr", "url": f"http://portal.test/api/v1{path}", "checked": True, "automatic": False}
     ]
     assert call("DELETE", f"{path}?version=4").status_code == 204
     assert call("GET", path).status_code == 404
@@ -362,3 +441,31 @@ def test_an_owners_token_opens_the_owners_captions_alone(api, make, speak, token
     assert call("GET", f"/submissions/{other.id}/captions/fr").status_code == 404
     assert call("GET", f"/review/{clip.id}/captions/fr").status_code == 403
     assert client.get(f"/api/v1/review/{clip.id}/captions/fr").status_code == 401
+
+
+def test_an_owner_mends_captions_line_by_line(client, runtime, make, session):
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as writing:
+        token = submission.new_link(writing, clip)
+    told = {
+        "tr": "fr", "version": "0", "start": ["4", "1,5", "", "9"], "end": ["6.25", "3", "", "12"],
+        "words": ["Deuxième", "Première", "", "  \n "], "checked": "1",
+    }  # fmt: skip
+    assert client.post_form(f"/fr/s/{token}/captions", told).status_code == 303
+    row = session.scalars(select(Caption)).one()
+    assert row.cues == [[1.5, 3.0, "Première"], [4.0, 6.25, "Deuxième"]]
+    assert row.checked_at is not None
+    page = client.get(f"/fr/s/{token}").text
+    assert page.count('id="said-fr-') == 3
+    assert 'value="6.25"' in page
+
+
+def test_a_line_without_a_time_comes_back_with_its_fault(client, runtime, make, session):
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as writing:
+        token = submission.new_link(writing, clip)
+    told = {"tr": "fr", "version": "0", "start": [""], "end": ["3"], "words": ["Première"]}
+    answer = client.post_form(f"/fr/s/{token}/captions", told)
+    assert answer.status_code == 422
+    assert "Première" in answer.text
+    assert session.scalars(select(Caption)).all() == []

@@ -34,6 +34,13 @@ GUESSES = {
     "number": 1,
     "_number": 1,
     "_act": "adopt",
+    "step": "take",
+    "_step": "take",
+    "notice_id": 1,
+    "signature_id": "0" * 32,
+    "invitation_id": "0" * 32,
+    "receipt_id": "0" * 32,
+    "purpose": "ads",
 }
 TITLE, WORD = "Zibeline opaline", "zibeline"
 SECRETS = {"title": TITLE, "first_name": "Ondine", "city": "Quimperlé", "product": "Brumaire"}

@@ -1,15 +1,17 @@
 """Cuts on the pages and in the API: forms that work without script, words for every state, strict calls."""
 
+import re
 import secrets
 
 import pytest
 from sqlalchemy import select, update
 
-from portal import cuts, editing, keys, leases, people, submission
+from portal import captions, cuts, editing, keys, leases, people, submission
 from portal.cuts import Report, Stored
 from portal.edits import Blur, EditList, Passage
 from portal.jobs import JobKind
-from portal.models import Clip, Cut, CutState, Job, JobState, State
+from portal.models import Clip, Cut, CutState, Film, Job, JobState, State
+from portal.webvtt import Cue
 
 ROW = {"kind-0": "cut", "from-0": "0:03", "to-0": "0:05,5"}
 
@@ -47,6 +49,41 @@ def finish(runtime, clip):
     ]
     with runtime.work() as session:
         assert cuts.made(session, held, files, Report(9.5, 640, 360))
+
+
+def test_the_player_of_a_new_version_has_the_captions_as_that_version_shows_them(
+    client, moderator_client, runtime, make
+):
+    clip = make.clip(State.PUBLISHED)
+    with runtime.work() as session:
+        film = session.get_one(Film, clip.film_id)
+        said = [Cue(1.0, 2.0, "Avant"), Cue(3.5, 5.0, "Caché"), Cue(6.0, 7.0, "Après")]
+        captions.from_machine(session, film, "fr", captions.SPEECH, said)
+        token = submission.new_link(session, session.get_one(Clip, clip.id))
+    assert sent(moderator_client, runtime, clip, ROW).status_code == 303
+    finish(runtime, clip)
+    pages = [moderator_client.get(f"/studio/review/{clip.id}{more}") for more in ("", "/cuts")]
+    for page in [*pages, client.get(f"/fr/s/{token}")]:
+        player = page.text[page.text.index('id="waiting-cut"') :]
+        track = re.search(r'<track kind="captions" srclang="fr" label="([^"]+)" src="([^"]+)"', player)
+        assert track[1] == "Français (automatique)"
+        reader = client if "/s/" in track[2] else moderator_client
+        words = reader.get(track[2]).text
+        assert "Caché" not in words
+        # Two and a half seconds are cut out before it.
+        assert "00:00:03.500 --> 00:00:04.500\nAprès" in words
+    assert client.get(f"/fr/s/{token}/cuts/9/captions/fr.vtt").status_code == 404
+    assert client.get(f"/fr/s/{token}/cuts/99999999999999999999/captions/fr.vtt").status_code == 404
+
+
+def test_a_version_being_made_says_where_the_page_learns_how_far_it_is(moderator_client, runtime, make):
+    clip = make.clip(State.PUBLISHED)
+    sent(moderator_client, runtime, clip, ROW)
+    for path in (f"/studio/review/{clip.id}", f"/studio/review/{clip.id}/cuts"):
+        assert f'data-poll="/studio/review/{clip.id}/cuts"' in moderator_client.get(path).text
+    finish(runtime, clip)
+    ready = moderator_client.get(f"/studio/review/{clip.id}/cuts").text
+    assert 'id="waiting-version" data-number="2" data-state="made"' in ready
 
 
 def test_whoever_is_not_signed_in_is_asked_to(client, make):

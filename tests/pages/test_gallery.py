@@ -95,7 +95,7 @@ def test_ticks_show_true_counts_and_a_theme_without_clips_cannot_be_ticked(
         ("theme=route&theme=hiver&theme=hiver", "theme=hiver&theme=route"),
         ("theme=hiver&match=all", "match=all&theme=hiver"),
         ("theme=nothing&q=%20%20route%20%20nord", "q=route+nord"),
-        ("sort=most_watched&speech=x1&page=0&utm_source=a", ""),
+        ("sort=loudest&speech=x1&page=0&utm_source=a", ""),
     ],
 )
 def test_untidy_addresses_lead_to_the_short_sorted_one(client, hiver, route, asked, short) -> None:
@@ -190,7 +190,7 @@ def test_the_clip_page_plays_without_script_and_tells_the_facts(client, make, hi
         themes=[hiver],
         product="Solène Break",
         owned_since=2021,
-        owner_level="verified",
+        owner_level="purchase_proven",
         speech_lang="de",
     )
     answer = client.get(f"/en/c/{made.id}-six-heures-le-galibier-pour-nous-seuls")
@@ -212,7 +212,7 @@ def test_the_clip_page_plays_without_script_and_tells_the_facts(client, make, hi
 
 
 def test_the_mark_is_for_verified_owners_alone(client, make) -> None:
-    one = make.clip(State.PUBLISHED, owner_level="verified", title="a")
+    one = make.clip(State.PUBLISHED, owner_level="purchase_proven", title="a")
     other = make.clip(State.PUBLISHED, owner_level="invited", title="a")
     assert 'class="ver"' in client.get(f"/fr/c/{one.id}-a").text
     assert 'class="ver"' not in client.get(f"/fr/c/{other.id}-a").text

@@ -49,6 +49,23 @@ def test_the_doctor_tells_of_every_living_worker_what_it_is(runtime):
         assert part in words
 
 
+def test_the_doctor_and_the_settings_page_say_whether_captions_are_made_by_machine(runtime, admin_client):
+    page = admin_client.get("/studio/settings").text
+    assert "Sous-titres automatiques" not in page
+    say(runtime, "deaf", {**FIT, "speech": workers.OFF})
+    assert "SPEECH_MODEL" in dict(doctor.about_workers(runtime))["deaf"]
+    # To do without is no fault.
+    assert "speech" not in doctor.faults(runtime)
+    assert "aucun modèle n’est indiqué" in admin_client.get("/studio/settings").text
+    say(runtime, "hurt", {**FIT, "speech": "the model /m lacks model.bin"})
+    assert doctor.faults(runtime)["speech"] == "hurt writes no captions: the model /m lacks model.bin"
+    assert "lacks model.bin" in admin_client.get("/studio/settings").text
+    say(runtime, "ear", {**FIT, "speech": workers.READY})
+    assert "writes captions" in dict(doctor.about_workers(runtime))["ear"]
+    page = admin_client.get("/studio/settings").text
+    assert "lacks model.bin" not in page.partition("Sous-titres automatiques")[2].partition("</dd>")[0]
+
+
 def test_the_health_page_misses_film_tools_only_when_no_worker_takes_films(runtime, client):
     say(runtime, "unfit", UNFIT)
     assert "ffmpeg" in client.get("/readyz").json["missing"]

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import cuts, editing, fsck, keys, leases, notices, processing, publications, review
+from portal import cuts, editing, fsck, keys, leases, processing, publications, review
 from portal.cuts import Report, Stored
 from portal.edits import Blur, EditList, Passage
 from portal.errors import Code, Conflict, Missing, NotAllowed, Unacceptable
 from portal.jobs import JobKind
 from portal.ladder import LADDER_VERSION
+from portal.letters import compose
 from portal.lifecycle import OWNER, Actor, ActorKind, move
 from portal.models import (
     AuditEvent,
@@ -196,7 +197,7 @@ def test_the_owner_is_told_once_what_was_changed_before_it_is_public(runtime, ma
     assert [one.kind for one in letters(runtime)] == ["cut_ready"]
     with runtime.read() as session:
         notice = session.scalars(select(Notice)).one()
-        mail = notices.compose(session, notice, site=runtime.settings.site, link="http://portal.test/x")
+        mail = compose(session, notice, site=runtime.settings.site, link="http://portal.test/x")
     assert "jusqu’à 0:02" in mail.text
     assert "floutée, de 0:03 à 0:05" in mail.html
     assert "pas encore en ligne" in mail.text

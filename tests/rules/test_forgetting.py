@@ -55,16 +55,19 @@ def test_an_erased_clip_keeps_no_remark_no_complaint_and_sends_no_letter(runtime
         writing.execute(update(Notice).values(error_detail="refused: <nadia@mail.example>"))
         withdrawal.erased(writing, held, by=CLOCK)
     assert session.scalars(select(Note.words)).all() == [""]
-    letters = session.execute(select(Notice.state, Notice.error_detail)).all()
-    assert [tuple(letter) for letter in letters] == [(NoticeState.CANCELLED, None)]
+    letters = session.execute(
+        select(Notice.kind, Notice.state, Notice.error_detail).order_by(Notice.id)
+    ).all()
+    assert [tuple(letter) for letter in letters] == [
+        ("withdrawn", NoticeState.CANCELLED, None),
+        ("erased", NoticeState.WAITING, None),
+    ]
 
 
 @pytest.mark.parametrize(
     ("state", "days", "is_due"), [("rejected", 31, True), ("rejected", 29, False), ("removed", 31, False)]
 )
-def test_refused_clips_are_not_kept_for_longer_than_withdrawn_ones(
-    runtime, make, session, state, days, is_due
-):
+def test_refused_clips_are_kept_for_thirty_days(runtime, make, session, state, days, is_due):
     clip = make.clip(State(state))
     with runtime.work() as writing:
         writing.execute(update(Clip).values(state_since=db_now(writing) - timedelta(days=days)))

@@ -110,10 +110,14 @@ def test_ticks_are_named_in_the_readers_language_and_retired_themes_are_not_offe
     assert gallery.known_themes(session, ["hiver", "ancien", "nothing", "hiver"]) == ("hiver",)
 
 
-@pytest.mark.parametrize(("sort", "expected"), [("newest", "cba"), ("oldest", "abc"), ("shortest", "bca")])
+@pytest.mark.parametrize(
+    ("sort", "expected"), [("newest", "cba"), ("oldest", "abc"), ("shortest", "bca"), ("most_watched", "acb")]
+)
 def test_each_order_holds_across_cursors(make, session, sort, expected) -> None:
-    for place, (title, seconds) in enumerate((("a", 30.5), ("b", 10.25), ("c", 20.0))):
-        make.clip(State.PUBLISHED, title=title, seconds=seconds, published_at=NOON + timedelta(seconds=place))
+    told = (("a", 30.5, 1000), ("b", 10.25, 0), ("c", 20.0, 999))
+    for place, (title, seconds, views) in enumerate(told):
+        at = NOON + timedelta(seconds=place)
+        make.clip(State.PUBLISHED, title=title, seconds=seconds, views=views, published_at=at)
     seen, cursor = [], None
     for _ in range(3):
         page = gallery.find(session, Filter(sort=sort), show=SHOW, limit=1, cursor=cursor)
@@ -156,7 +160,7 @@ def test_the_lead_is_the_newest_landscape_clip(make, session) -> None:
 
 
 def test_one_clip_comes_with_its_files_under_the_public_token(make, session, hiver) -> None:
-    made = make.clip(State.PUBLISHED, themes=[hiver], owner_level="verified")
+    made = make.clip(State.PUBLISHED, themes=[hiver], owner_level="purchase_proven")
     clip = gallery.one(session, made.id, show=SHOW)
     assert clip.url == f"/fr/c/{made.id}-six-heures-le-galibier-pour-nous-seuls"
     assert clip.themes == (("hiver", "Hiver"),)

@@ -174,10 +174,19 @@ def test_i23_a_work_folder_that_nobody_works_in_is_deleted_and_others_are_left_a
     assert [path.name for path in scratch.iterdir()] == [token]
 
 
-@pytest.mark.parametrize("values", [{"ffmpeg_version": None}, {"sandbox": None}, {"sandbox": "off"}])
-def test_i28_a_shown_cut_of_unknown_making_or_made_without_walls(runtime, shown, new, values):
+@pytest.mark.parametrize(
+    "values", [{"ffmpeg_version": None}, {"sandbox": None}, {"sandbox": "off"}, {"ffmpeg_version": "8.0.2"}]
+)
+def test_i28_a_shown_cut_of_unknown_making_or_made_without_walls_or_with_known_holes(
+    runtime, shown, new, values
+):
     write(runtime, update(Cut).values(**values))
     assert names(new()) == {"I28"}
+
+
+def test_i28_says_nothing_of_a_version_that_a_distribution_may_have_mended(runtime, shown, new):
+    write(runtime, update(Cut).values(ffmpeg_version="5.1.6-0+deb12u1"))
+    assert names(new()) == set()
 
 
 def test_what_is_not_shown_promises_nothing_of_the_kind(runtime, shown, new):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from config import SETTINGS, Settings, SettingsError, shown
+from config import Settings, SettingsError, shown
+from settings_table import SETTINGS
 
 
 def read(tmp_path, **env):

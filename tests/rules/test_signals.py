@@ -3,6 +3,7 @@
 import random
 import secrets
 from array import array
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
@@ -177,6 +178,80 @@ def test_a_clip_that_was_taken_back_is_neither_found_nor_named_nor_counted(make,
     assert look(runtime, clip).shown == ()
     with runtime.read() as session:
         assert signals.counts(session, [session.get_one(Clip, clip.id)]) == {}
+
+
+SAME = Finding(
+    "Le même film qu’un autre clip, à partir de %(at)s.", 2.0, 12.0,
+    {"clip": "", "what": "film", "other_at": 3.2, "shared_seconds": 10.0},
+)  # fmt: skip
+NONE_LIKE_IT = Looked("duplicate", "Doublons", "Aucun autre clip ne lui ressemble.", [])
+
+
+def duplicate_of(*others):
+    found = [replace(SAME, facts={**SAME.facts, "clip": other.id}) for other in others]
+    return replace(NONE_LIKE_IT, findings=found)
+
+
+def looked_at(runtime, clip, *looked):
+    """As the worker does: the others are told first, then the clip's own findings are kept."""
+    claim = claimed(runtime, clip)
+    with runtime.work() as session:
+        assert signals.tell_others(session, claim, looked)
+    with runtime.work() as session:
+        assert signals.keep(session, claim, looked)
+
+
+def duplicates(runtime, clip):
+    return [(one.other.id, one.at, one.until, one.other.at) for one in look(runtime, clip).shown]
+
+
+def test_a_duplicate_is_told_on_the_earlier_clip_too_once_however_often_it_is_seen(make, runtime):
+    first, second = make.clip(), make.clip()
+    looked_at(runtime, first, NONE_LIKE_IT)
+    assert look(runtime, first).good == ("Aucun autre clip ne lui ressemble.",)
+    for _twice in range(2):
+        looked_at(runtime, second, duplicate_of(first))
+        assert duplicates(runtime, first) == [(second.id, 3.2, 13.2, 2.0)]
+        assert duplicates(runtime, second) == [(first.id, 2.0, 12.0, 3.2)]
+    assert look(runtime, first).good == ()
+    assert "à partir de 0:03" in look(runtime, first).shown[0].sentence
+    with runtime.read() as session:
+        assert signals.counts(session, [session.get_one(Clip, first.id)]) == {first.id: 1}
+
+
+def test_both_clips_looked_at_anew_still_name_each_other_once(make, runtime):
+    first, second = make.clip(), make.clip()
+    looked_at(runtime, second, duplicate_of(first))
+    # Looked at before the second had left its fingerprint, kept after it.
+    looked_at(runtime, first, NONE_LIKE_IT)
+    assert [one[0] for one in duplicates(runtime, first)] == [second.id]
+    looked_at(runtime, first, duplicate_of(second))
+    looked_at(runtime, second, duplicate_of(first))
+    assert [one[0] for one in duplicates(runtime, first)] == [second.id]
+    assert [one[0] for one in duplicates(runtime, second)] == [first.id]
+
+
+def test_what_is_no_longer_alike_is_no_longer_told_on_the_other(make, runtime):
+    first, second = make.clip(), make.clip()
+    looked_at(runtime, second, duplicate_of(first))
+    looked_at(runtime, second, NONE_LIKE_IT)
+    assert (duplicates(runtime, first), duplicates(runtime, second)) == ([], [])
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.REMOVED, State.WITHDRAWN, State.DRAFT])
+def test_nothing_is_told_on_a_clip_that_nobody_can_act_on(make, runtime, state):
+    first, second = make.clip(), make.clip()
+    put_into(runtime, state, first)
+    looked_at(runtime, second, duplicate_of(first))
+    with runtime.read() as session:
+        assert not session.scalars(select(Signal).where(Signal.clip_id == first.id)).all()
+
+
+def test_a_clip_that_a_hundred_copy_lists_a_few(make, runtime):
+    first = make.clip()
+    for _copy in range(signals.NAMED + 2):
+        looked_at(runtime, make.clip(), duplicate_of(first))
+    assert len(duplicates(runtime, first)) == signals.NAMED
 
 
 def test_a_clip_is_never_the_duplicate_of_its_own_earlier_film(make, runtime):

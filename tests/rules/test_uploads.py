@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from config import UploadLimits
-from portal import uploads, withdrawal
+from portal import arrivals, uploads, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, TooMuch, Unacceptable
 from portal.jobs import JobKind
@@ -46,7 +46,7 @@ def put(runtime, upload, numbers, data=FILM):
 
 
 def complete(runtime, upload):
-    return uploads.complete(runtime.work, runtime.storage, upload.id, by=OWNER)
+    return arrivals.complete(runtime.work, runtime.storage, upload.id, by=OWNER)
 
 
 def sent(runtime, clip):
@@ -163,7 +163,7 @@ def test_an_aborted_upload_is_gone_and_aborting_twice_is_harmless(runtime, make)
     upload, _new = start(runtime, make.clip(State.DRAFT))
     put(runtime, upload, [1])
     for _again in range(2):
-        uploads.abort(runtime.work, runtime.storage, upload.id, by=OWNER)
+        arrivals.abort(runtime.work, runtime.storage, upload.id, by=OWNER)
     with pytest.raises(Missing):
         runtime.storage.list_parts(upload.key, upload.storage_id)
     with pytest.raises(Conflict) as refused:
@@ -219,7 +219,7 @@ def test_a_completion_that_died_before_its_last_row_is_repaired(runtime, make, s
     with runtime.work() as writing:
         old = db_now(writing) - timedelta(minutes=3)
         writing.execute(update(Upload).values(state=UploadState.COMPLETING, changed_at=old))
-    assert uploads.repair_completing(runtime.work, runtime.storage) == 1
+    assert arrivals.repair_completing(runtime.work, runtime.storage) == 1
     assert session.get_one(Clip, clip.id).state == State.PROCESSING
 
 
@@ -229,7 +229,7 @@ def test_idle_uploads_expire_and_their_parts_go(runtime, make, session):
     with runtime.work() as writing:
         old = db_now(writing) - timedelta(hours=25)
         writing.execute(update(Upload).where(Upload.id == upload.id).values(last_seen_at=old))
-    assert uploads.expire_stale(runtime.work, runtime.storage) == 1
+    assert arrivals.expire_stale(runtime.work, runtime.storage) == 1
     assert session.get_one(Upload, upload.id).state == UploadState.EXPIRED
     assert session.get_one(Upload, fresh.id).state == UploadState.OPEN
     with pytest.raises(Missing):

@@ -63,10 +63,10 @@ def test_a_draft_that_was_withdrawn_cannot_be_put_before_a_moderator(runtime, ma
     assert refused.value.code == Code.INCOMPLETE
 
 
-def test_erasure_falls_due_after_thirty_days_and_is_asked_for_once(runtime, make, session):
+def test_erasure_falls_due_when_it_cannot_be_undone_any_more_and_is_asked_for_once(runtime, make, session):
     due, fresh = make.clip(State.PUBLISHED), make.clip(State.PUBLISHED)
-    withdraw(runtime, due, ago=timedelta(days=31))
-    withdraw(runtime, fresh)
+    withdraw(runtime, due, ago=timedelta(hours=24, minutes=1))
+    withdraw(runtime, fresh, ago=timedelta(hours=23, minutes=59))
     assert [clip.id for clip in withdrawal.due_for_erasure(session)] == [due.id]
     session.rollback()
     with runtime.work() as writing:

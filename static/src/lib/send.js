@@ -34,7 +34,8 @@ export class Sender extends EventTarget {
     if (!file.size) return no(w.empty);
     if (file.size > most) return no(fill(w.too_large, { total: mega(file.size), limit: mega(most) }));
     if (file.type ? !file.type.startsWith("video/") && file.type !== "application/octet-stream" : !/\.(mp4|m4v|mov|qt|webm|mkv|3gp|3g2|m?ts|avi|mpe?g)$/i.test(file.name)) return no(w.wrong_type);
-    const seconds = await this.look(file);
+    // A recording does not always know its own length; the recorder that made it does.
+    const looked = await this.look(file), seconds = file.seconds ?? (looked < Infinity ? looked : NaN);
     if (seconds > longest + 1) return no(fill(w.too_long, { length: length(seconds), limit: length(longest) }));
     this.upload?.stop();
     this.upload = new Upload(file, this.draft, this.card.dataset.api);

@@ -1,0 +1,101 @@
+"""The checker's way through record and buckets: both in the order of one id, side by side, portion by portion.
+
+What is stored is listed before its rows are read. An order that is not kept costs questions to the storage, and makes
+no finding.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from operator import itemgetter
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from portal import keys
+from portal.models import Clip, Publication
+from portal.storage import Bucket, Storage, StoredObject
+
+Work = Callable[[], AbstractContextManager[Session]]
+"""Opens a session: a unit of work, or one for reading (`Runtime.work`, `Runtime.read`)."""
+
+CLIPS, OBJECTS, PAGE = 500, 10_000, 1000
+"""A portion's size: it ends with the id that reaches one of the first two. Ids are read by the page."""
+
+# Where a key says whose object it is.
+_PLACES = {keys.ORIGINAL_PREFIX: 3, keys.MADE_PREFIX: 1, keys.PUBLIC_PREFIX: 1}
+
+
+@dataclass(slots=True)
+class Portion:
+    """Ids of the record or of stored objects that follow each other, and the objects that bear them."""
+
+    ids: list[str] = field(default_factory=list)
+    objects: list[StoredObject] = field(default_factory=list)
+
+
+def owner(key: str) -> str:
+    """The clip or the token whose object this is by its key, empty for a key that is not of our making."""
+    place = _PLACES.get(key[:2], 0)
+    parts = key.split("/", place + 1)
+    return parts[place] if 0 < place < len(parts) - 1 else ""
+
+
+def private(read: Work, storage: Storage) -> Iterator[Portion]:
+    """Every clip with its objects in the originals bucket, by the clip's id; then objects that are no clip's by their keys."""
+    strays, months = _originals(storage)
+    made = storage.objects(Bucket.ORIGINALS, keys.MADE_PREFIX)
+    listings = [made, *(storage.objects(Bucket.ORIGINALS, month) for month in months)]
+    ordered = heapq.merge(*(((owner(one.key), one) for one in each) for each in listings), key=itemgetter(0))
+    yield from _portions(_ids(read, Clip.id), ordered)
+    yield from _portions((), (("", one) for one in strays))
+
+
+def public(read: Work, storage: Storage) -> Iterator[Portion]:
+    """Every publication that should be whole with its objects in the public bucket, by its token; and all others there."""
+    shown = (Publication.complete_at.is_not(None), Publication.deleted_at.is_(None))
+    listed = ((owner(one.key), one) for one in storage.objects(Bucket.PUBLIC))
+    return _portions(_ids(read, Publication.token, *shown), listed)
+
+
+def _originals(storage: Storage) -> tuple[Iterator[StoredObject], list[str]]:
+    """What lies beside originals and made files, and the prefixes of the months in which originals came."""
+    folders, loose = storage.folders(Bucket.ORIGINALS)
+    others = [one for one in folders if one not in (keys.MADE_PREFIX, keys.ORIGINAL_PREFIX)]
+    years, beside = storage.folders(Bucket.ORIGINALS, keys.ORIGINAL_PREFIX)
+    months: list[str] = []
+    for year in years:
+        inner, odd = storage.folders(Bucket.ORIGINALS, year)
+        months, beside = months + inner, beside + odd
+    rest = (storage.objects(Bucket.ORIGINALS, other) for other in others)
+    return chain(loose, beside, *rest), months
+
+
+def _ids(read: Work, column: InstrumentedAttribute[str], *which: ColumnElement[bool]) -> Iterator[str]:
+    """Every id in its order, a page at a time; each page is a transaction of its own."""
+    last = ""
+    while True:
+        with read() as session:
+            page = session.scalars(
+                select(column).where(column > last, *which).order_by(column).limit(PAGE)
+            ).all()
+        yield from page
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+def _portions(ids: Iterable[str], objects: Iterable[tuple[str, StoredObject]]) -> Iterator[Portion]:
+    """The two side by side, each in the order of its ids; what bears one id stays together."""
+    known: Iterator[tuple[str, StoredObject | None]] = ((one, None) for one in ids)
+    portion = Portion()
+    for one, group in groupby(heapq.merge(known, objects, key=itemgetter(0)), key=itemgetter(0)):
+        portion.ids.append(one)
+        portion.objects += [stored for _, stored in group if stored is not None]
+        if len(portion.ids) >= CLIPS or len(portion.objects) >= OBJECTS:
+            yield portion
+            portion = Portion()
+    if portion.ids:
+        yield portion

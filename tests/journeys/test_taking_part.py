@@ -1,0 +1,174 @@
+"""From an invitation to the receipt: three people, a phone's camera, letters that are opened, a public page in between."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.conftest import PASSWORD
+from tests.journeys.steps import answered, letter_to, link_of, sign_in, until
+from tests.journeys.test_recorder import PIECES, films, is_in, part
+from tests.journeys.test_whole_way import approve, wait_for_state
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
+
+OWNER, FRIEND = "nora@mail.example", "ada@mail.example"
+
+
+def invited(portal, folder):
+    """One customer on a list, and the letter that reaches her: its link."""
+    guests = folder / "guests.csv"
+    guests.write_text(f"email;first_name;product;since;language\n{OWNER};Nora;Model S;2021;fr\n", "utf-8")
+    portal.cli("invitations", "import", str(guests), "--campaign", "quotidien")
+    portal.cli("invitations", "send", "--campaign", "quotidien")
+    return link_of(letter_to(portal, OWNER, "pour vous|question|quotidien"), "/i/")
+
+
+def films_with_a_reload(owner, portal):
+    """Film, lose the page in the middle, find the take again, keep it."""
+    page = owner.page
+    owner.context.grant_permissions(["camera", "microphone"], origin=portal.url)
+    page.get_by_role("link", name=re.compile("Filmer maintenant")).first.click()
+    page.wait_for_url("**/quotidien/film")
+    films(page, "0:02")
+    until(page, PIECES)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(part(page, "waits")).to_have_text(re.compile(r"Une prise de 0:0\d vous attend"))
+    page.get_by_role("button", name="La revoir").click()
+    is_in(page, "review")
+    page.get_by_role("button", name="Garder").click()
+    expect(part(page, "line")).to_have_text(re.compile("Vidéo reçue"))
+
+
+def tells(owner):
+    """What the invitation knows stands there; the rest is told, with a friend who is in the film."""
+    page = owner.page
+    expect(page.get_by_label("Votre prénom")).to_have_value("Nora")
+    expect(page.get_by_label("Votre e-mail")).to_have_value(OWNER)
+    page.get_by_label("Un titre, avec vos mots").fill("Le col avant l’orage")
+    page.get_by_label("Week-end").check()
+    page.get_by_label("Oui, et voici qui").check()
+    page.locator("#people-1-name").fill("Ada")
+    page.locator("#people-1-email").fill(FRIEND)
+    page.locator("#consents-site").check()
+    page.locator("#consents-adult").check()
+    owner.axe()
+    owner.fits()
+    page.get_by_role("button", name="Envoyer", exact=True).click()
+    page.wait_for_url("**/fr/s/**")
+    return page.url
+
+
+def agrees(window, portal):
+    """The friend opens her own letter and says yes."""
+    friend = window(360, scheme="dark")
+    page = friend.page
+    page.goto(link_of(letter_to(portal, FRIEND, "vous a filmé"), "/a/"))
+    expect(page.get_by_role("heading", name="Nora vous a filmé·e")).to_be_visible()
+    friend.axe()
+    friend.fits()
+    page.get_by_role("button", name="Oui, je suis d’accord").click()
+    expect(page.get_by_text("Vous avez dit oui")).to_be_visible()
+    friend.axe()
+
+
+def open_sheet(desk, portal):
+    desk.goto(f"{portal.url}/studio/review")
+    desk.get_by_role("link", name=re.compile("Le col avant")).first.click()
+    desk.wait_for_url(re.compile(r"/studio/review/[a-z0-9]{10}"))
+    return desk.url.rpartition("/")[2].partition("?")[0]
+
+
+def asks_for_a_change(desk):
+    desk.keyboard.press("c")
+    desk.wait_for_url("**/request-changes")
+    desk.locator("input[name=reason]").first.check()
+    desk.locator("textarea[id^=words-]").first.fill("Pouvez-vous préciser le titre ?")
+    desk.locator("button[value=send]").click()
+    desk.wait_for_url(re.compile(r"/studio/review"))
+
+
+def erases_now(owner, portal, status):
+    """A link that went astray is not enough: she comes in by her mailbox first."""
+    page = owner.page
+    page.get_by_role("button", name="Tout effacer maintenant").click()
+    page.wait_for_url("**/me/login")
+    owner.axe()
+    owner.fits()
+    page.get_by_label("Votre adresse e-mail").fill(OWNER)
+    page.get_by_role("button", name="Recevoir un lien").click()
+    page.goto(link_of(letter_to(portal, OWNER, "lien pour entrer"), "/me/enter/"))
+    page.get_by_role("button", name="Entrer").click()
+    page.wait_for_url(re.compile(r"/fr/me$"))
+    owner.axe()
+    owner.fits()
+    page.goto(status)
+    page.get_by_role("button", name="Tout effacer maintenant").click()
+
+
+def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
+    portal, window, api, review_token, tmp_path
+):
+    owner = window(360)
+    page = owner.page
+    page.goto(invited(portal, tmp_path))
+    owner.axe()
+    owner.fits()
+    films_with_a_reload(owner, portal)
+    status = tells(owner)
+    # She came by a letter of ours: nothing more to confirm.
+    wait_for_state(owner, "in_review")
+    owner.axe()
+    owner.fits()
+
+    # While her friend has not answered nobody can approve.
+    staff = window(1280)
+    sign_in(staff, portal, "ines@brand.example", PASSWORD)
+    clip = open_sheet(staff.page, portal)
+    staff.axe()
+    moderator = api(review_token)
+    sheet = moderator.get(f"/api/v1/review/{clip}").json()
+    early = moderator.post(f"/api/v1/review/{clip}/approve", data={"version": sheet["version"]})
+    assert (early.status, early.json()["code"]) == (409, "signatures_waiting")
+    assert (sheet["owner_level"], sheet["people"][0]["name"]) == ("invited", "Ada")
+    agrees(window, portal)
+
+    open_sheet(staff.page, portal)
+    asks_for_a_change(staff.page)
+    page.goto(status)
+    wait_for_state(owner, "changes_requested")
+    expect(page.get_by_text("Pouvez-vous préciser le titre")).to_be_visible()
+    page.get_by_label("Un titre, avec vos mots").fill("Le col avant l’orage, vu du Galibier")
+    page.get_by_role("button", name="Répondre avec ces textes").click()
+    wait_for_state(owner, "in_review")
+
+    open_sheet(staff.page, portal)
+    approve(staff.page)
+    page.goto(status)
+    wait_for_state(owner, "published")
+    letter_to(portal, OWNER, "est en ligne")
+
+    # A visitor watches it, and she is thanked.
+    visitor = window(360)
+    public = visitor.page
+    public.goto(f"{portal.url}/fr/c/{clip}-x")
+    visitor.axe()
+    address = public.url
+    public.evaluate("() => document.querySelector('video').play()")
+    letter_to(portal, OWNER, "a été regardé")
+
+    # She takes it back, does not wait for the day to end, and gets her receipt.
+    page.goto(status)
+    page.get_by_role("link", name="Retirer mon clip").click()
+    owner.axe()
+    page.locator("main form button[type=submit]").first.click()
+    wait_for_state(owner, "withdrawn")
+    assert public.goto(address).status == 410
+    erases_now(owner, portal, status)
+    receipt = letter_to(portal, OWNER, "votre reçu")
+    page.goto(link_of(receipt, "/"))
+    expect(page.get_by_text(re.compile("reçu n°"))).to_be_visible()
+    owner.axe()
+    owner.fits()
+    answered(lambda: portal.cli("fsck"), lambda told: "agree" in told)

@@ -1,0 +1,237 @@
+"""Pages of agreement: the other person's, the renewal, the links an owner hands on, the proof, the studio's texts."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from portal import consent, signatures, submission, wordings
+from portal.database import db_now
+from portal.models import Clip, Consent, ConsentWording, CoSignature, State
+from portal.signatures import Named
+
+KEY = "a secret key for tests, long enough"
+
+
+@pytest.fixture
+def asked(runtime, make):
+    """Somebody named for a clip, with the address of the page that asks."""
+
+    def ask(named=None, state=State.IN_REVIEW):
+        clip = make.clip(state)
+        with runtime.work() as session:
+            signatures.declare(session, session.get_one(Clip, clip.id), [named or Named("Malik")])
+            row = session.scalars(select(CoSignature).where(CoSignature.clip_id == clip.id)).one()
+            return clip, row.id, f"/fr/a/{signatures.open_link(session, row, key=KEY)}"
+
+    return ask
+
+
+@pytest.fixture
+def owned(runtime, make):
+    """A clip and the address of its owner's page."""
+
+    def own(state=State.IN_REVIEW, **columns):
+        clip = make.clip(state, **columns)
+        with runtime.work() as session:
+            return clip, f"/fr/s/{submission.new_link(session, session.get_one(Clip, clip.id))}"
+
+    return own
+
+
+def seen(page):
+    """The mark of the words on a page."""
+    return re.search(r'name="seen" value="([0-9a-f]{64})"', page.text)[1]
+
+
+def test_opening_the_page_answers_nothing_and_tells_who_asks_for_what(client, asked, session):
+    _clip, row_id, url = asked()
+    page = client.get(url)
+    assert page.status_code == 200
+    for words in ("Nadia vous a filmé·e", "Six heures, le Galibier", "J’ai 18 ans ou plus, et j’accepte"):
+        assert words in page.text
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert session.get_one(CoSignature, row_id).state == "waiting"
+
+
+def test_agreeing_is_kept_with_its_proof_and_can_be_taken_back_by_the_same_link(client, asked, session):
+    _clip, row_id, url = asked()
+    form = {"answer": "agree", "seen": seen(client.get(url))}
+    client.post_form(url, form, headers={"User-Agent": "Phone/1"})
+    row = session.get_one(CoSignature, row_id)
+    assert (row.state, row.agent, row.address) == ("agreed", "Phone/1", "127.0.0.0/24")
+    assert "Vous avez dit oui" in client.get(url).text
+    session.rollback()
+    client.post_form(url, {"answer": "refuse"})
+    assert session.get_one(CoSignature, row_id).state == "refused"
+
+
+def test_a_guardian_must_sign(client, asked):
+    _clip, _row_id, url = asked(Named("Léo", is_minor=True))
+    page = client.get(url)
+    assert "responsable légal" in page.text
+    answer = client.post_form(url, {"answer": "agree", "seen": seen(page)})
+    assert answer.status_code == 422
+    signed = {"answer": "agree", "seen": seen(page), "guardian": "Nadia Haddad"}
+    assert client.post_form(url, signed).status_code == 303
+    assert "Signé : Nadia Haddad." in client.get(url).text
+
+
+def test_words_that_changed_meanwhile_are_shown_again(client, asked):
+    _clip, _row_id, url = asked()
+    answer = client.post_form(url, {"answer": "agree", "seen": "0" * 64})
+    assert answer.status_code == 409
+    assert "Le texte a changé" in answer.text
+
+
+def test_after_a_withdrawal_the_page_says_so_and_asks_nothing(client, asked):
+    _clip, _row_id, url = asked(state=State.WITHDRAWN)
+    page = client.get(url)
+    assert "Ce clip a été retiré" in page.text
+    assert 'name="answer"' not in page.text
+
+
+def test_an_unknown_link_opens_nothing(client):
+    assert client.get("/fr/a/" + "x" * 43).status_code == 404
+
+
+def test_the_renewal_changes_nothing_until_its_button_is_pressed(client, runtime, owned, session):
+    clip, url = owned(State.PUBLISHED)
+    with runtime.work() as writing:
+        until = db_now(writing) + timedelta(days=10)
+        writing.execute(update(Clip).where(Clip.id == clip.id).values(consent_until=until))
+    page = client.get(f"{url}/renew")
+    assert session.get_one(Clip, clip.id).consent_until == until
+    session.rollback()
+    for _press in range(2):
+        assert client.post_form(f"{url}/renew", {"seen": seen(page)}).status_code == 303
+    rows = session.scalars(select(Consent).where(Consent.clip_id == clip.id, Consent.purpose == "site"))
+    assert len(rows.all()) == 2
+    assert "Rien à faire pour l’instant" in client.get(f"{url}/renew").text
+
+
+def test_the_owner_names_people_on_the_form_without_script(client, owned, session):
+    clip, url = owned()
+    form = {
+        "title": "Titre", "first_name": "Nadia", "speech_lang": "fr", "email": "nadia@mail.example",
+        "consents.site": "1", "consents.adult": "1", "people-asked": "1", "people": "some",
+        "people-1-name": "Malik", "people-1-email": "malik@mail.example", "people-2-name": "Léo",
+        "people-2-minor": "1", "music": "licensed", "music_words": "Ravel, SACEM 12", "relation": "staff",
+    }  # fmt: skip
+    assert client.post_form(f"{url}/texts", form).status_code == 303
+    rows = signatures.of(session, clip)
+    assert [(one.name, one.email, one.is_minor) for one in rows] == [
+        ("Malik", "malik@mail.example", False), ("Léo", None, True),
+    ]  # fmt: skip
+    held = session.get_one(Clip, clip.id)
+    assert (held.music, held.music_words, held.relation) == ("licensed", "Ravel, SACEM 12", "staff")
+
+
+def test_a_wrong_address_of_somebody_in_the_film_is_told_next_to_it(client, owned):
+    _clip, url = owned()
+    form = {
+        "title": "Titre", "first_name": "Nadia", "speech_lang": "fr", "email": "nadia@mail.example",
+        "consents.site": "1", "consents.adult": "1", "people-asked": "1", "people": "some",
+        "people-1-name": "Malik", "people-1-email": "malik",
+    }  # fmt: skip
+    page = client.post_form(f"{url}/texts", form)
+    assert page.status_code == 422
+    assert 'id="people-1-email-wrong"' in page.text
+
+
+def test_the_owner_is_given_the_link_of_whoever_has_no_address(client, runtime, owned):
+    clip, url = owned()
+    with runtime.work() as session:
+        signatures.declare(session, session.get_one(Clip, clip.id), [Named("Malik")])
+        row_id = signatures.of(session, clip)[0].id
+    page = client.post_form(f"{url}/signatures/{row_id}/link")
+    link = re.search(r"http://portal\.test(/fr/a/[\w-]+)<", page.text)[1]
+    assert client.get(link).status_code == 200
+
+
+def test_the_owners_consent_carries_where_it_came_from(client, owned, session):
+    clip, url = owned()
+    client.post_form(f"{url}/consents", {"consents.social": "1"}, headers={"User-Agent": "Phone/1"})
+    row = session.scalars(
+        select(Consent).where(Consent.clip_id == clip.id, Consent.purpose == "social")
+    ).one()
+    token = url.rpartition("/")[2]
+    assert (row.link, row.agent) == (consent.proof_of(token=token).link, "Phone/1")
+
+
+def test_the_sheet_tells_how_many_have_agreed_and_publishing_says_who_is_missing(
+    moderator_client, asked, session
+):
+    clip, _row_id, _url = asked()
+    assert "0 sur 1 d’accord" in moderator_client.get(f"/studio/review/{clip.id}").text
+    assert "0 sur 1 d’accord" in moderator_client.get("/studio/review").text
+    version = session.get_one(Clip, clip.id).version
+    form = {"version": version, "title": clip.title, "check": ["whole", "people", "music", "driving"]}
+    refused = moderator_client.post_form(f"/studio/review/{clip.id}/approve", form)
+    assert refused.status_code == 409
+    assert "n’a pas encore répondu : Malik" in refused.text
+
+
+def test_the_proof_is_one_page_with_texts_hashes_and_people(moderator_client, client, asked):
+    clip, _row_id, url = asked()
+    client.post_form(url, {"answer": "agree", "seen": seen(client.get(url))})
+    page = moderator_client.get(f"/studio/clips/{clip.id}/proof")
+    assert page.status_code == 200
+    for words in ("Malik", "a" * 64, "127.0.0.0/24", "J’ai 18 ans ou plus, et j’accepte de paraître"):
+        assert words in page.text
+
+
+def test_a_stranger_sees_no_proof(client, make):
+    assert client.get(f"/studio/clips/{make.clip().id}/proof").status_code == 303
+
+
+def test_an_administrator_writes_a_text_and_is_told_how_many_clips_keep_theirs(
+    admin_client, runtime, make, session
+):
+    clip = make.clip(State.DRAFT, consents=())
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        consent.give(writing, held, {"site"}, lang="fr", via="site", brand="Solène")
+    form = {"in": "fr", "campaign": "", "sentence": "Oui à {brand}.", "full": "Tout."}
+    admin_client.post_form("/studio/consents/site", form)
+    page = admin_client.get("/studio/consents?in=fr").text
+    assert "1 clip garde le texte auquel son auteur a dit oui." in page
+    assert "Oui à " in page
+    assert session.scalars(select(ConsentWording.purpose)).all() == ["site"]
+    assert wordings.in_force(session, "site", "fr", brand="Solène").sentence == "Oui à Solène."
+
+
+def test_a_moderator_does_not_write_the_texts(moderator_client):
+    assert moderator_client.get("/studio/consents").status_code == 403
+
+
+def test_the_api_takes_people_music_and_relation_and_tells_who_agreed(client, make):
+    make.campaign()
+    body = {
+        "campaign": "quotidien", "music": "own", "music_words": "Au piano", "relation": "family",
+        "people": [{"name": "Léo", "minor": True}, {"name": "Ada", "email": "ada@mail.example", "minor": False}],
+    }  # fmt: skip
+    begun = client.post("/api/v1/submissions", json=body).get_json()
+    told = client.get(
+        f"/api/v1/submissions/{begun['id']}", headers={"Authorization": f"Bearer {begun['token']}"}
+    ).get_json()
+    assert told["signatures"] == [
+        {"name": "Léo", "minor": True, "state": "waiting"}, {"name": "Ada", "minor": False, "state": "waiting"},
+    ]  # fmt: skip
+
+
+def test_what_an_owner_is_to_the_brand_and_had_in_return_stands_under_the_clip(client, make):
+    clip = make.clip(State.PUBLISHED, relation="staff", incentive="Un gilet")
+    page = client.get(f"/fr/c/{clip.id}-x", follow_redirects=True).text
+    assert "Cette personne travaille pour" in page
+    assert "Un gilet" in page
+    assert client.get(f"/api/v1/clips/{clip.id}").get_json()["relation"] == "staff"
+
+
+def test_what_the_call_gives_in_return_is_carried_to_the_clip(client, runtime, make, session):
+    campaign = make.campaign()
+    with runtime.work() as writing:
+        writing.merge(campaign).texts[0].in_return = "Un plein offert"
+    begun = client.post("/api/v1/submissions", json={"campaign": "quotidien", "incentive": "Une casquette"})
+    assert session.get_one(Clip, begun.get_json()["id"]).incentive == "Un plein offert ; Une casquette"

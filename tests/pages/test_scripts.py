@@ -1,0 +1,128 @@
+"""What the pages' scripts do in a real browser where one little page tells it all; needs no film."""
+
+import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = json.dumps({"failed": "Échec.", "again": "Réessayer", "later": "Bientôt.", "get": "Télécharger"})
+PLAYER = (
+    "<clip-player data-hls='/nowhere.m3u8' data-seconds='9' data-words='{words}'><div class='view'>"
+    "<video muted preload='none'>{sources}</video></div></clip-player>"
+)
+VERSION = (
+    '<div id="waiting-version" data-number="2" data-state="{state}"{poll}><p data-waiting-how>{how}</p>'
+    '{film}<button type="button" id="keep">Garder</button></div>'
+)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder, and never from a browser's memory."""
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """A page over a folder of its own, with the built scripts under /dist."""
+    (tmp_path / "dist").symlink_to(ROOT / "static" / "dist")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page(base_url=f"http://127.0.0.1:{server.server_address[1]}")
+        page.set_default_timeout(20_000)
+        yield page
+        page.close()
+        server.shutdown()
+
+
+def written(folder, name, body, *scripts):
+    manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
+    tags = "".join(
+        f'<script type="module" src="/dist/{manifest[one].rpartition("/")[2]}"></script>' for one in scripts
+    )
+    (folder / name).write_text(f"<!doctype html><html lang=fr><meta charset=utf-8>{body}{tags}")
+
+
+def test_a_preview_that_cannot_be_streamed_says_so_and_what_to_do(page, tmp_path):
+    written(tmp_path, "index.html", PLAYER.format(words=WORDS, sources=""), "player.js")
+    page.goto("/index.html")
+    for _again in range(2):
+        asked = []
+        page.on("request", lambda one, asked=asked: asked.append(one.url))
+        page.get_by_role("button", name="Réessayer").click() if _again else page.evaluate(
+            "() => void document.querySelector('clip-player').play()"
+        )
+        page.locator(".says", has_text="Échec. Réessayer Bientôt.").wait_for()
+        assert any(url.endswith("/nowhere.m3u8") for url in asked)
+    # There is no file to offer.
+    assert page.locator(".says a").count() == 0
+
+
+def test_where_no_stream_can_be_played_at_all_that_is_said_too(page, tmp_path):
+    written(tmp_path, "index.html", PLAYER.format(words=WORDS, sources=""), "player.js")
+    page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
+    page.goto("/index.html")
+    page.evaluate("() => void document.querySelector('clip-player').play()")
+    page.locator(".says", has_text="Échec. Réessayer Bientôt.").wait_for()
+
+
+def test_a_film_with_files_falls_back_on_them_and_offers_one_for_download(page, tmp_path):
+    source = "<source src='/nowhere.mp4' type='video/mp4' data-label='480p'>"
+    written(tmp_path, "index.html", PLAYER.format(words=WORDS, sources=source), "player.js")
+    page.goto("/index.html")
+    page.evaluate("() => void document.querySelector('clip-player').play()")
+    page.locator(".says a[download]").wait_for()
+    assert page.locator(".says a").get_attribute("href").endswith("/nowhere.mp4")
+
+
+def test_a_version_that_becomes_ready_appears_by_itself_and_takes_nothing_else_away(page, tmp_path):
+    around = (
+        "<h2 id='versions' tabindex='-1'>Versions</h2><p role='status' data-waiting-told></p>{}"
+        "<form><textarea id='note'></textarea></form>"
+    )
+    how, poll = "Version 2, en préparation, {} %", ' data-poll="/panel.html"'
+    sheet = VERSION.format(
+        state="making", poll=poll, how=how.format(10), film="<progress max=100 value=10></progress>"
+    )
+    versions = "<ol id='versions-list'><li>{}</li></ol>"
+    later = VERSION.format(
+        state="making", poll=poll, how=how.format(60), film="<progress max=100 value=60></progress>"
+    )
+    ready = VERSION.format(state="made", poll="", how="Version 2, prête", film="<video></video>")
+    written(tmp_path, "index.html", around.format(sheet) + versions.format("en préparation"), "review.js")
+    written(tmp_path, "panel.html", around.format(later))
+    page.goto("/index.html")
+    page.locator("#note").press_sequentially("Une note")
+    page.evaluate("() => { window.stays = true; }")
+    page.locator("[data-waiting-how]", has_text="60 %").wait_for()
+    assert page.evaluate("() => document.querySelector('progress').value") == 60
+    written(tmp_path, "panel.html", around.format(ready) + versions.format("prête"))
+    page.locator("#waiting-version video").wait_for(state="attached")
+    assert page.locator("[data-waiting-told]").text_content() == "Version 2, prête"
+    assert page.locator("#versions-list").text_content() == "prête"
+    # The same page, with what was written, and the writer still at it.
+    assert page.evaluate("() => [window.stays, document.activeElement.id]") == [True, "note"]
+    assert page.locator("#note").input_value() == "Une note"
+
+
+def test_whoever_had_the_button_of_a_waiting_version_is_led_to_its_heading(page, tmp_path):
+    around = "<h2 id='versions' tabindex='-1'>Versions</h2><p role='status' data-waiting-told></p>{}"
+    sheet = VERSION.format(state="making", poll=' data-poll="/panel.html"', how="en préparation", film="")
+    written(tmp_path, "index.html", around.format(sheet), "review.js")
+    written(
+        tmp_path, "panel.html", around.format(VERSION.format(state="failed", poll="", how="échec", film=""))
+    )
+    page.goto("/index.html")
+    page.locator("#keep").focus()
+    page.locator("#waiting-version[data-state=failed]").wait_for()
+    assert page.evaluate("() => document.activeElement.id") == "versions"

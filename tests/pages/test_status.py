@@ -1,0 +1,145 @@
+"""The owner's page of one clip: promised times, versions side by side, sharing, and what asks for the mailbox first."""
+
+import secrets
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from portal import cuts, desk, people, submission, withdrawal
+from portal.database import db_now
+from portal.i18n import format_date, format_datetime
+from portal.models import Campaign, Clip, Cut, CutState, Decision, Film, Job, Message, Person, Reason, State
+
+
+@pytest.fixture
+def link(runtime, make):
+    """Makes a clip in a state and its magic link's token."""
+
+    def made(state, **columns):
+        clip = make.clip(state, **columns)
+        with runtime.work() as session:
+            return clip, submission.new_link(session, clip)
+
+    return made
+
+
+def newer_film(runtime, clip, *, is_ready):
+    """The owner has sent another film; it counts once it is ready."""
+    with runtime.work() as session:
+        now, key = db_now(session), secrets.token_hex(16)
+        session.add(
+            Film(
+                id=key, clip_id=clip.id, number=2, key=f"o/{key}", size_bytes=1, received_at=now,
+                ready_at=now if is_ready else None,
+            )
+        )  # fmt: skip
+        session.flush()
+        if is_ready:
+            session.execute(update(Cut).where(Cut.clip_id == clip.id).values(state=CutState.SUPERSEDED))
+            cut = Cut(id=key, clip_id=clip.id, film_id=key, number=2, state=CutState.ADOPTED, created_at=now)
+            session.add(cut)
+            session.execute(update(Clip).where(Clip.id == clip.id).values(film_id=key, cut_id=key))
+
+
+def test_the_promised_answer_is_the_calls_own_and_skips_weekends(client, link, runtime):
+    clip, token = link(State.IN_REVIEW)
+    with runtime.work() as session:
+        session.execute(update(Campaign).values(answer_days=5))
+    due = desk.promised_by(clip.state_since, working_days=5)
+    assert f"le {format_date(due)} au plus tard" in client.get(f"/fr/s/{token}").text
+
+
+def test_while_a_new_version_is_made_the_old_one_can_be_watched(client, link, runtime):
+    shown, token = link(State.CHANGES_REQUESTED, with_objects=True)
+    newer_film(runtime, shown, is_ready=False)
+    page = client.get(f"/fr/s/{token}").text
+    assert "La version d’avant" in page
+    assert 'id="earlier"' in page
+
+
+def test_while_a_new_version_waits_both_can_be_watched_and_the_old_files_stay(client, link, runtime, session):
+    clip, token = link(State.IN_REVIEW, with_objects=True)
+    newer_film(runtime, clip, is_ready=True)
+    assert 'id="earlier"' in client.get(f"/fr/s/{token}").text
+    assert cuts.to_drop(session) == []
+    session.rollback()
+    with runtime.work() as writing:
+        writing.execute(update(Clip).values(state=State.APPROVED))
+    assert [cut.number for cut, _keys in cuts.to_drop(session)] == [1]
+
+
+def test_a_clip_with_one_film_has_one_player(client, link):
+    _clip, token = link(State.IN_REVIEW)
+    assert client.get(f"/fr/s/{token}").text.count("<clip-player") == 1
+
+
+def test_a_live_clip_can_be_shared_and_its_views_are_told_from_ten_on(client, link):
+    clip, token = link(State.PUBLISHED, views=9)
+    page = client.get(f"/fr/s/{token}").text
+    assert f'data-copy="http://portal.test/fr/c/{clip.id}-' in page
+    assert "Vu 9 fois" not in page
+    _clip, token = link(State.PUBLISHED, views=12)
+    assert "Vu 12 fois" in client.get(f"/fr/s/{token}").text
+
+
+def test_the_page_says_until_when_its_link_opens_it(client, link, session):
+    _clip, token = link(State.IN_REVIEW)
+    until = submission.link_until(session, token)
+    assert f"sans mot de passe, jusqu’au {format_date(until)}" in client.get(f"/fr/s/{token}").text
+
+
+def test_the_team_can_be_asked_to_blur_it(client, link, runtime, session):
+    clip, token = link(State.CHANGES_REQUESTED)
+    with runtime.work() as writing:
+        decision = Decision(clip_id=clip.id, clip_version=1, verb="request_changes", made_at=db_now(writing))
+        decision.reasons = [Reason(code="plate", at_seconds=7.4)]
+        writing.add(decision)
+    assert "Demander à l’équipe de s’en charger" in client.get(f"/fr/s/{token}").text
+    asked = {"words": "Pouvez-vous couper ou flouter ce passage pour moi ?", "once": "a" * 43}
+    for _again in range(2):
+        client.post_form(f"/fr/s/{token}/messages", asked)
+    assert session.scalars(select(Message.author)).all() == ["owner"]
+
+
+def test_a_withdrawn_clip_says_when_it_is_erased(client, link, runtime, session):
+    clip, token = link(State.PUBLISHED)
+    client.post_form(f"/fr/s/{token}/withdraw")
+    since = session.get_one(Clip, clip.id).state_since
+    assert format_datetime(since + timedelta(hours=24)) in client.get(f"/fr/s/{token}").text
+
+
+def test_erasing_without_waiting_needs_the_mailbox(client, link, runtime, session):
+    clip, token = link(State.WITHDRAWN)
+    assert client.post_form(f"/fr/s/{token}/erase").location.endswith("/fr/me/login")
+    assert session.scalars(select(Job)).all() == []
+    session.rollback()
+    with runtime.work() as writing:
+        entering = people.enter_link(writing, writing.get_one(Person, clip.owner_id))
+    client.post_form(f"/fr/me/enter/{entering}")
+    assert "/s/" in client.post_form(f"/fr/s/{token}/erase").location
+    assert [job.kind for job in session.scalars(select(Job))] == ["erase"]
+
+
+def test_signed_in_as_somebody_else_erases_nothing_without_waiting(client, link, runtime, make, session):
+    clip, token = link(State.WITHDRAWN)
+    stranger = make.person()
+    with runtime.work() as writing:
+        entering = people.enter_link(writing, writing.get_one(Person, stranger.id))
+    client.post_form(f"/fr/me/enter/{entering}")
+    assert client.post_form(f"/fr/s/{token}/erase").location.endswith("/fr/me/login")
+    assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
+
+
+def test_a_receipt_is_read_by_its_number_and_says_nothing_of_its_owner(client, link, runtime):
+    clip, _token = link(State.WITHDRAWN, title="Le Galibier", first_name="Nadia")
+    with runtime.work() as session:
+        receipt = withdrawal.erased(session, session.get_one(Clip, clip.id), by=withdrawal.CLOCK)
+    for lang in ("fr", "en", "de"):
+        page = client.get(f"/{lang}/receipt/{receipt.id}")
+        assert page.status_code == 200
+    page = client.get(f"/fr/receipt/{receipt.id}")
+    assert "il ne reste rien" in page.text
+    assert "Galibier" not in page.text
+    assert "Nadia" not in page.text
+    assert client.get(f"/fr/receipt/{'0' * 32}").status_code == 404
