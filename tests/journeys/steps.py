@@ -139,7 +139,8 @@ def confirm_in(window, portal, to):
     window.axe()
     window.fits()
     page.get_by_role("button", name="Oui, c’est mon adresse").click()
-    page.get_by_text("votre adresse est confirmée").wait_for()
+    # The word of thanks goes with the page's next look at the clip; that nothing is asked any more stays.
+    page.get_by_role("heading", name="Confirmez votre adresse").wait_for(state="detached")
     page.goto(back)
 
 

@@ -65,7 +65,8 @@ def test_the_magic_link_on_another_device_sends_only_what_is_missing(portal, win
     line = Line(phone.page)
     phone.page.goto(f"{portal.url}/fr/participate/quotidien")
     phone.page.locator("[data-part=file]").set_input_files(rotated_film)
-    line.until(lambda: line.arrived == [1] and line.kept)
+    # Three leave at once; whichever is let through first.
+    line.until(lambda: len(line.arrived) == 1 and line.kept)
     token = phone.page.evaluate("() => JSON.parse(localStorage['vecu:quotidien']).token")
     phone.context.close()
 
@@ -79,4 +80,6 @@ def test_the_magic_link_on_another_device_sends_only_what_is_missing(portal, win
     page.locator("[data-part=file]").set_input_files(rotated_film)
     other.until(lambda: len(other.arrived) >= 2)
     expect(page.locator("#where")).to_have_attribute("data-state", "processing")
-    assert sorted(other.arrived) == [2, 3], "a stored part was sent again, or one is missing"
+    assert sorted(line.arrived + other.arrived) == [1, 2, 3], (
+        "a stored part was sent again, or one is missing"
+    )
