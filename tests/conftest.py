@@ -26,7 +26,7 @@ from portal.storage import Bucket, Storage
 from portal.web import create_app
 from tests.factories import Factory
 
-pytest_plugins = ["tests.servers", "tests.browsers"]
+pytest_plugins = ["tests.servers", "tests.browsers", "tests.sharing"]
 
 # The floors that meet the database directly are tried on both; pages stand on the rules and use one.
 BOTH_DATABASES = ("tests/rules/", "tests/jobs/")

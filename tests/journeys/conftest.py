@@ -26,13 +26,6 @@ PASSWORD = "correct horse battery staple"
 WAIT_MS = 120_000
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All journeys share one portal, so one test process drives them all."""
-    for item in items:
-        if "journeys" in Path(str(item.path)).parts:
-            item.add_marker(pytest.mark.xdist_group("journeys"))
-
-
 @dataclass
 class Portal:
     """A running portal and its command line."""
