@@ -22,7 +22,8 @@ test: .venv/.tests ## Everything: lint, types, contracts, tests on real servers,
 	@exec $(PY) -m pytest -n 3 $(TESTS)
 
 torture: .venv/.tests ## Every crash point in every way, 100 000 damaged films, a storm (TORTURE_SEED=1 STORM_SECONDS=180); most of an hour
-	@exec env TORTURE=1 HOSTILE_MUTANTS=100000 $(PY) -m pytest -n 2 --timeout 3600 tests/faults tests/hostile/test_intake.py
+	@exec env TORTURE=1 HOSTILE_MUTANTS=100000 HOSTILE_JAILED=1000 \
+	  $(PY) -m pytest -n 2 --timeout 3600 tests/faults tests/hostile tests/jobs/test_chunking.py
 
 lint: .venv/.tests ## Style, types, import contracts, templates
 	$(PY) -m ruff check .

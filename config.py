@@ -6,19 +6,32 @@ Standard library only. `<NAME>_FILE` reads a value from a file, for secrets.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from settings_table import SETTINGS
 
 ROOT = Path(__file__).resolve().parent
 INBOX_LISTEN, INBOX_MAX_BYTES = "lmtp://127.0.0.1:8024", 36 * 1024**2
+USUAL_ZONE = "Europe/Paris"
 # S3 joins at most 10 000 parts, and ours have 5 MiB.
 _MOST_UPLOAD_BYTES = 10_000 * 5 * 1024**2
+# A tallest rung at its cap reaches the largest file that a tool may write (media_jobs/ffmpeg.py) after an hour.
+_MOST_CLIP_SECONDS = 2700
+
+
+def _is_zone(name: str) -> bool:
+    """Whether this machine knows the time there; few lack the tables, and everybody knows UTC."""
+    try:
+        return name == "UTC" or bool(ZoneInfo(name).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 class SettingsError(Exception):
@@ -45,6 +58,10 @@ class Site:
     metrics_token: str = ""
     # Whether an owner must open a letter of ours before a moderator looks.
     confirms_email: bool = True
+    # After so many minutes without a request a member of staff signs in anew.
+    idle_minutes: int = 120
+    # Whose time of day is shown to people; everything that is kept is in UTC.
+    timezone: str = "UTC"
 
     @property
     def host(self) -> str:
@@ -70,6 +87,12 @@ class StorageSettings:
     public_bucket: str
     cdn_url: str
     site_url: str
+    cdn_purge_url: str = ""
+
+    @property
+    def has_deaf_edge(self) -> bool:
+        """Whether there is a CDN that cannot be told to forget a film that was taken back."""
+        return bool(self.cdn_url) and not self.cdn_purge_url
 
     @property
     def is_ours(self) -> bool:
@@ -84,6 +107,7 @@ class GuardSettings:
     challenge_from: int = 240
     submissions_an_hour: int = 1200
     campaign_a_day: int = 2000
+    reads_a_minute: int = 120
     bytes_a_day: int = 20 * 1024**3
     free_percent: int = 5
 
@@ -104,6 +128,8 @@ class MailSettings:
     max_bytes: int = INBOX_MAX_BYTES
     # Who is told when an owner asks to be called; empty: the administrators.
     support: str = ""
+    # Whether moderators and administrators are written to by the clock.
+    tells_team: bool = True
     # After so many views an owner is thanked; 0 for never.
     thanks_after: int = 100
 
@@ -165,6 +191,8 @@ class Settings:
     origins: Mapping[str, str]
     guard: GuardSettings = GuardSettings()
     proofs: ProofSettings = ProofSettings()
+    # What counts, by the setting's name, as it was read or as the default is; secrets too.
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -179,6 +207,7 @@ class _Reader:
         self.env = env
         self.faults: list[str] = []
         self.origins: dict[str, str] = {}
+        self.values: dict[str, str] = {}
         self.by_name = {setting.name: setting for setting in SETTINGS}
 
     def fault(self, name: str, what: str) -> None:
@@ -201,14 +230,15 @@ class _Reader:
     def text(
         self, name: str, default: str, *, valid: Callable[[str], bool] | None = None, what: str = ""
     ) -> str:
-        value = self.raw(name) or default
+        value = self.values[name] = self.raw(name) or default
         if valid is not None and not valid(value):
             shown = "(hidden)" if self.by_name[name].secret else repr(value)
             self.fault(name, f"{shown} {what}")
+            return default
         return value
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.raw(name) or str(default)
+        value = self.values[name] = self.raw(name) or str(default)
         if not value.isdecimal() or not low <= int(value) <= high:
             self.fault(name, f"{value!r} is not a whole number from {low} to {high}")
             return default
@@ -220,10 +250,12 @@ class _Reader:
 
     def url(self, name: str, default: str, *schemes: str, bare: bool = False) -> str:
         def valid(value: str) -> bool:
-            parts = urlsplit(value)
-            return (
-                parts.scheme in schemes and bool(parts.netloc) and not (bare and parts.path not in ("", "/"))
-            )
+            try:
+                parts = urlsplit(value)
+            except ValueError:
+                return False
+            is_whole = parts.scheme in schemes and bool(parts.netloc)
+            return is_whole and not (bare and parts.path not in ("", "/"))
 
         what = f"is not an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
         return self.text(name, default, valid=valid, what=what + (" and has no path" if bare else "")).rstrip(
@@ -240,13 +272,14 @@ class _Reader:
             mail=self._mail(site),
             uploads=UploadLimits(
                 max_bytes=self.number("MAX_UPLOAD_BYTES", 2 * 1024**3, 1, _MOST_UPLOAD_BYTES),
-                max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, 4 * 3600),
+                max_seconds=self.number("MAX_CLIP_SECONDS", 180, 1, _MOST_CLIP_SECONDS),
                 owner_bytes=self.number("OWNER_BYTES", 20 * 1024**3, 1, 1024**5),
             ),
             guard=self._guard(),
             media=self._media(site.data_dir),
             speech=self._speech(),
             origins=self.origins,
+            values=self.values,
             proofs=ProofSettings(
                 orders_csv=self.text(
                     "ORDERS_CSV", "", valid=lambda v: not v or v.startswith("/"), what="is no whole path"
@@ -262,12 +295,14 @@ class _Reader:
             challenge_from=self.number("CHALLENGE_FROM", 240, 1, 10**6),
             submissions_an_hour=self.number("SUBMISSIONS_AN_HOUR", 1200, 1, 10**6),
             campaign_a_day=self.number("CAMPAIGN_A_DAY", 2000, 1, 10**6),
+            reads_a_minute=self.number("READS_A_MINUTE", 120, 1, 10**6),
             bytes_a_day=self.number("BYTES_A_DAY", 20 * 1024**3, 1, 1024**5),
             free_percent=self.number("FREE_PERCENT", 5, 0, 90),
         )
 
     def _site(self) -> Site:
         data_dir = Path(self.raw("DATA_DIR") or ROOT / "var").absolute()
+        self.values["DATA_DIR"] = str(data_dir)
         port = self.number("PORT", 8000, 1, 65535)
         languages = tuple(
             part.strip() for part in self.text("LANGUAGES", "fr,en,de").split(",") if part.strip()
@@ -290,11 +325,18 @@ class _Reader:
             brand=self.text("BRAND_NAME", "Solène", valid=lambda v: len(v) <= 60, what="is longer than 60"),
             languages=languages,
             default_language=default,
+            timezone=self.text(
+                "SITE_TIMEZONE",
+                USUAL_ZONE if _is_zone(USUAL_ZONE) else "UTC",
+                valid=_is_zone,
+                what="is no time zone that this machine knows, such as Europe/Paris",
+            ),
             secret_key=self._secret_key(data_dir),
             port=port,
             data_dir=data_dir,
             demo=self.text("DEMO", "1", valid=lambda v: v in "01", what="is neither 0 nor 1") == "1",
             confirms_email=self.choice("CONFIRM_EMAIL", "on", "off") == "on",
+            idle_minutes=self.number("STUDIO_IDLE_MINUTES", 120, 5, 720),
             metrics_token=self.text(
                 "METRICS_TOKEN",
                 "",
@@ -335,7 +377,11 @@ class _Reader:
         return self.url("BROKER_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "amqp", "amqps")
 
     def _storage(self, site: Site) -> StorageSettings:
-        cdn = self.raw("CDN_URL")
+        cdn, purge = self.raw("CDN_URL"), self.raw("CDN_PURGE_URL")
+        originals = self._bucket("S3_ORIGINALS_BUCKET", "vecu-originals")
+        public = self._bucket("S3_PUBLIC_BUCKET", "vecu-public")
+        if originals == public:
+            self.fault("S3_ORIGINALS_BUCKET", f"{originals!r} is public too; originals are private")
         return StorageSettings(
             endpoint_url=self.url("S3_ENDPOINT_URL", "http://127.0.0.1:8333", "http", "https"),
             # Only what was given is judged: a wrong SITE_URL is one mistake, not two.
@@ -345,16 +391,17 @@ class _Reader:
             region=self.text("S3_REGION", "us-east-1"),
             access_key_id=self.text("S3_ACCESS_KEY_ID", "vecu"),
             secret_access_key=self.text("S3_SECRET_ACCESS_KEY", ""),
-            originals_bucket=self._bucket("S3_ORIGINALS_BUCKET", "vecu-originals"),
-            public_bucket=self._bucket("S3_PUBLIC_BUCKET", "vecu-public"),
+            originals_bucket=originals,
+            public_bucket=public,
             cdn_url=self.url("CDN_URL", cdn, "http", "https") if cdn else "",
             site_url=site.url,
+            cdn_purge_url=self.url("CDN_PURGE_URL", purge, "http", "https") if purge else "",
         )
 
     def _bucket(self, name: str, default: str) -> str:
         # S3's own rule for bucket names, less the dots, which break TLS host names.
         def valid(value: str) -> bool:
-            return 3 <= len(value) <= 63 and value.replace("-", "").isalnum() and value == value.lower()
+            return re.fullmatch("[a-z0-9-]{3,63}", value) is not None
 
         return self.text(name, default, valid=valid, what="is no bucket name (3 to 63 of a-z, 0-9, -)")
 
@@ -382,6 +429,7 @@ class _Reader:
             support=self.text(
                 "SUPPORT_EMAIL", "", valid=lambda v: not v or "@" in v[1:], what="is no mail address"
             ),
+            tells_team=self.choice("TEAM_LETTERS", "on", "off") == "on",
             thanks_after=self.number("THANKS_AFTER_VIEWS", 100, 0, 1_000_000_000),
         )
 
@@ -436,13 +484,13 @@ def _has_port(url: str) -> bool:
         return False
 
 
-def shown(settings: Settings, env: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Every setting with its value's origin, secrets hidden, for `python -m portal settings`."""
+def shown(settings: Settings) -> list[dict[str, Any]]:
+    """Every setting with the value that counts and where it is from, secrets hidden: for the studio and the command line."""
     rows: list[dict[str, Any]] = []
     for setting in SETTINGS:
-        given = env.get(setting.name, "")
-        value = given or setting.default
         origin = settings.origins.get(setting.name, "default")
+        is_words = setting.secret or not settings.values.get(setting.name)
+        value = setting.default if is_words else settings.values[setting.name]
         rows.append({
             "name": setting.name,
             "value": "(hidden)" if setting.secret and origin != "default" else value,

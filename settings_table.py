@@ -45,6 +45,13 @@ SETTINGS: tuple[Setting, ...] = (
         "the first of LANGUAGES",
     ),
     Setting(
+        "SITE_TIMEZONE",
+        "site",
+        "Whose time of day is shown on pages and in letters; what is kept, and the API, is in UTC.",
+        "Europe/Paris",
+        "Europe/Paris",
+    ),
+    Setting(
         "SECRET_KEY",
         "site",
         "Signs sessions and forms; at least 32 characters.",
@@ -135,6 +142,14 @@ SETTINGS: tuple[Setting, ...] = (
         "none: S3_PUBLIC_URL/<bucket>",
     ),
     Setting(
+        "CDN_PURGE_URL",
+        "storage",
+        "Is told by POST what the CDN must forget, as JSON {prefix, urls}, when a film leaves the site.",
+        "https://purge.example/hook?key=…",
+        "none: the CDN keeps a file for a minute",
+        secret=True,
+    ),
+    Setting(
         "MAIL_URL",
         "mail",
         "smtp://user:password@host:587 (smtps:// for TLS from the start).",
@@ -182,13 +197,20 @@ SETTINGS: tuple[Setting, ...] = (
         "37748736",
     ),
     Setting("MAX_UPLOAD_BYTES", "uploads", "The largest film taken, in bytes.", "2147483648", "2147483648"),
-    Setting("MAX_CLIP_SECONDS", "uploads", "The longest film taken, in seconds.", "180", "180"),
+    Setting("MAX_CLIP_SECONDS", "uploads", "The longest film taken, in seconds, 2700 at most.", "180", "180"),
     Setting(
         "SUPPORT_EMAIL",
         "mail",
         "Who is told when an owner asks to be called.",
         "support@brand.example",
         "every administrator of the portal",
+    ),
+    Setting(
+        "TEAM_LETTERS",
+        "mail",
+        "Whether moderators are told by mail of owners who wrote and of answers that are due, administrators of failed work.",
+        "off",
+        "on",
     ),
     Setting(
         "THANKS_AFTER_VIEWS",
@@ -219,6 +241,13 @@ SETTINGS: tuple[Setting, ...] = (
         "on",
     ),
     Setting(
+        "STUDIO_IDLE_MINUTES",
+        "guard",
+        "After so many minutes without a click a member of staff signs in anew; after twelve hours in any case.",
+        "30",
+        "120",
+    ),
+    Setting(
         "CHALLENGE_FROM",
         "guard",
         "So many submissions an hour from one network begin at once; more must let the browser work, or wait a minute.",
@@ -229,6 +258,13 @@ SETTINGS: tuple[Setting, ...] = (
         "SUBMISSIONS_AN_HOUR", "guard", "How many one network may begin in an hour at all.", "300", "1200"
     ),
     Setting("CAMPAIGN_A_DAY", "guard", "How many submissions a campaign takes in a day.", "2000", "2000"),
+    Setting(
+        "READS_A_MINUTE",
+        "guard",
+        "How often one network may read the API or search the clips in a minute; programs count by their token.",
+        "600",
+        "120",
+    ),
     Setting(
         "BYTES_A_DAY",
         "guard",

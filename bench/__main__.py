@@ -4,14 +4,16 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import crowd, gallery, queue, transcode, upload
+from bench import crowd, fsck, gallery, pages, queue, transcode, upload
 from bench.figures import Figure, Row
 from config import ROOT
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row | Figure]]] = {
     "crowd": crowd.run,
+    "fsck": fsck.run,
     "gallery": gallery.run,
-    "transcode-cost": transcode.cost,
+    "pages": pages.run,
+    "transcode-cost": transcode.against_bare,
     "transcode-peers": transcode.against_peers,
     "transcode-first": queue.first_playable,
     "transcode-memory": transcode.by_memory,

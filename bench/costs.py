@@ -5,23 +5,24 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def cpu(act: Callable[[Path], object]) -> float:
-    """User and system seconds while it acts in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = _spent()
-        act(Path(folder))
-        return _spent() - before
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of one run: of processors (user and system, children too) and by the clock."""
+
+    cpu: float
+    wall: float
 
 
-def wall(act: Callable[[Path], object]) -> float:
-    """Seconds by the clock while it acts in a folder of its own."""
+def cost(act: Callable[[Path], object]) -> Cost:
+    """What it takes while it acts in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        before, began = _spent(), time.perf_counter()
         act(Path(folder))
-        return time.perf_counter() - began
+        return Cost(_spent() - before, time.perf_counter() - began)
 
 
 def memory(act: Callable[[Path], object]) -> float:

@@ -1,25 +1,18 @@
 """200 phones that send at 25 kB/s each, through the real portal's door, and how long its pages take meanwhile."""
 
 import http.client
-import json
-import os
-import signal
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from bench.figures import Figure, Row
-from config import ROOT
+from bench.portal import called, portal
 
 PHONES, RATE, FILM_BYTES = 200, 25_000, 6_000_000
 SLICE = 2_500
@@ -114,56 +107,14 @@ def drip(crowd: Crowd, number: int, url: str, length: int) -> bool:
             next_at += piece / RATE
             if crowd.ends.wait(max(0.0, next_at - time.perf_counter())):
                 return False
-        return b" 200 " in line.recv(200)
-
-
-def called(address: str, method: str, path: str, body: dict[str, object], token: str = "") -> dict[str, Any]:
-    """The JSON answer of one call."""
-    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    line.request(method, f"/api/v1{path}", json.dumps(body), headers)
-    answer = line.getresponse()
-    told: dict[str, Any] = json.loads(answer.read())
-    line.close()
-    if answer.status >= http.HTTPStatus.BAD_REQUEST:
-        raise RuntimeError(f"{path}: {answer.status} {told}")
-    return told
-
-
-@contextmanager
-def portal(folder: Path) -> Iterator[str]:
-    """The whole portal as `make run` starts it, with one campaign."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ, "DATA_DIR": str(folder), "PORT": str(port), "DEMO": "0",
-        "SITE_URL": f"http://127.0.0.1:{port}", "CHALLENGE_FROM": "100000", "SUBMISSIONS_AN_HOUR": "100000",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "ops.run"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        for line in process.stdout or ():
-            if "Ctrl-C stops everything" in line:
-                break
-        threading.Thread(target=lambda: list(process.stdout or ()), daemon=True).start()
-        known = json.loads((folder / "addresses.json").read_text(encoding="utf-8"))
-        words = ["campaigns", "add", "bench", "--title", "Banc"]
-        subprocess.run(
-            [sys.executable, "-m", "portal", *words], cwd=ROOT, env={**environment, **known}, check=True,
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        yield environment["SITE_URL"]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(90)
+        answer = line.recv(200)
+        if b" 200 " not in answer:
+            raise RuntimeError(f"a part was answered with {answer!r}")
+        return True
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Wait until it holds; half a minute at most."""
+    """Wait until it holds; a minute at most."""
     ends = time.monotonic() + 60
     while not holds():
         if time.monotonic() > ends:

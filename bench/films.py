@@ -72,6 +72,27 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("desk", "1280 x 720, on a tripod, like a screen", "testsrc=size=1280x720:rate=30:decimals=1", H264),
 )
+FULL = Kind("full", "1920 x 1080, held in the hand, grain", _shaken(1920, 1080, 8), H264)
+# What chat programs and editors hand on: moderate bit rate, key frames often enough, fit for the web as it is.
+READY = Kind(
+    "ready",
+    "1920 x 1080, H.264 at 4 Mbit/s, little grain",
+    _shaken(1920, 1080, 2),
+    (
+        "-c:v",
+        "libx264",
+        "-preset",
+        "medium",
+        "-b:v",
+        "4M",
+        "-maxrate",
+        "5M",
+        "-bufsize",
+        "5M",
+        "-pix_fmt",
+        "yuv420p",
+    ),
+)
 
 
 def small(tools: Tools, folder: Path, seconds: float, size: str = "640x360") -> Path:

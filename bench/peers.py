@@ -14,6 +14,7 @@ from media_jobs.ffmpeg import Tools
 _MEDIACMS = {1080: 6750, 720: 3750, 480: 1500, 360: 750, 240: 450, 144: 225}
 _PEERTUBE = (720, 480, 360)
 _BITS_PER_PIXEL = 0.10
+_COPIED_BELOW = 0.17
 
 # Both take one picture from the middle, at full range.
 _PICTURE = ("-frames:v", 1, "-pix_fmt", "yuvj420p")
@@ -33,6 +34,13 @@ class Source:
     height: int
     seconds: float
     rate: int = 30
+    is_h264: bool = True
+
+    @property
+    def is_web_ready(self) -> bool:
+        """Below 0.17 bits a pixel in H.264: PeerTube copies such a film before it begins."""
+        pixels = self.width * self.height * self.rate
+        return self.is_h264 and 8 * self.path.stat().st_size / self.seconds < _COPIED_BELOW * pixels
 
     def size(self, short_side: int) -> tuple[int, int]:
         """Width and height of a rendition."""
@@ -53,17 +61,23 @@ def _thumbnail(tools: Tools, source: Source, folder: Path) -> None:
     _run(tools, "-ss", source.seconds / 2, "-i", source.path, *_PICTURE, folder / "thumbnail.jpg")
 
 
-def mediacms(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
-    """MediaCMS 8.3: one ffmpeg a rendition (medium, CRF 23), a thumbnail, a storyboard, a GIF; packaged once by copy."""
+def mediacms(
+    tools: Tools, source: Source, folder: Path, only: Sequence[int] | None = None
+) -> dict[int, Path]:
+    """MediaCMS 8.3: one ffmpeg a rendition (medium, CRF 23), a thumbnail, a storyboard, a GIF; packaged once by copy.
+
+    `only`: these rungs and no GIF, to compare equal with equal.
+    """
     film = source.path
     _probe(tools, source)
     _thumbnail(tools, source, folder)
     tiles = "fps=1/10,scale=160:90:out_range=pc,format=yuvj420p"
     _run(tools, "-i", film, "-vf", tiles, folder / "tile-%03d.jpg")
-    start = min(3, source.seconds / 2)
-    _run(tools, "-ss", start, "-t", 25, "-i", film, "-vf", "fps=1,scale=344:-2", folder / "hover.gif")
+    if only is None:
+        start = min(3, source.seconds / 2)
+        _run(tools, "-ss", start, "-t", 25, "-i", film, "-vf", "fps=1,scale=344:-2", folder / "hover.gif")
     made = {}
-    for short_side in _MEDIACMS:
+    for short_side in _MEDIACMS if only is None else only:
         if short_side <= min(source.width, source.height) or short_side in (240, 144):
             made[short_side] = folder / f"{short_side}.mp4"
             _run(tools, "-i", film, *_mediacms_words(source, short_side), made[short_side])
@@ -92,19 +106,24 @@ def _mediacms_words(source: Source, short_side: int) -> list[object]:
 
 
 def peertube(tools: Tools, source: Source, folder: Path) -> dict[int, Path]:
-    """PeerTube: optimise (veryfast at source size), then the top rung by copy, the lower ones from the optimised file."""
+    """PeerTube: optimise at source size, then the top rung, the lower ones from the optimised file.
+
+    A web-ready film is optimised by copy and its top rung encoded; any other one the other way round.
+    """
     film, optimised = source.path, folder / "optimised.mp4"
     _probe(tools, source)
     _thumbnail(tools, source, folder)
     _run(tools, "-i", film, "-vf", "fps=1,scale=192:-2,tile=10x10", *_PICTURE, folder / "storyboard.jpg")
     whole = _peertube_words(source, source.width, source.height)
-    _run(tools, "-i", film, *whole, "-movflags", "+faststart", optimised)
+    copied = ["-c", "copy"]
+    first, top_rung = (copied, whole) if source.is_web_ready else (whole, copied)
+    _run(tools, "-i", film, *first, "-movflags", "+faststart", optimised)
     top = min(source.width, source.height)
     made = {}
     for short_side in (top, *(one for one in _PEERTUBE if one < top)):
         path = made[short_side] = folder / f"{short_side}.mp4"
         width, height = source.size(short_side)
-        words: Sequence[object] = ["-c", "copy"]
+        words: Sequence[object] = top_rung
         if short_side != top:
             words = ["-vf", f"scale={width}:{height}", *_peertube_words(source, width, height)]
         names = ("-hls_segment_filename", path, path.with_suffix(".m3u8"))

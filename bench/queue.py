@@ -37,7 +37,9 @@ def throughput() -> Iterator[Row | Figure]:
     with served() as (machine, runtime):
         tools = Tools.found(None, None, 1)
         film = small(tools, machine.data_dir, FILM_SECONDS, "320x180")
-        pairs = [(drained(machine, runtime, film, 2), drained(machine, runtime, film, 1)) for _ in range(3)]
+        pairs = [
+            (drained(machine, runtime, film, 2), drained(machine, runtime, film, 1)) for _ in range(TURNS)
+        ]
     clips = tuple(CLIPS / seconds * 60 for _, seconds in pairs)
     name = f"{CLIPS} clips of {FILM_SECONDS:g} s, 320 x 180"
     yield Row(f"{name}: two workers / one", "s", tuple(pairs))

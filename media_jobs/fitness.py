@@ -7,6 +7,7 @@ import logging
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,21 @@ from config import MediaSettings
 from media_jobs import jail
 from media_jobs.ffmpeg import Tools, examine, films_fault, run, sandbox, version_of
 from media_jobs.jail import Level
-from portal.errors import PortalError, Unacceptable, Unavailable
+from portal.errors import Code, PortalError, Unacceptable, Unavailable
 from portal.workers import FLOOR, is_fixed
 
 log = logging.getLogger(__name__)
 
 # One run of the trial; a jailed tool answers in 0.05 s.
 TRIAL_SECONDS = 5
+TRIALS = 3
+"""How often a level is tried on a machine that is too busy, or has no room, to show whether its walls hold."""
 
 Trial = Callable[[Tools, Path], str | None]
+
+
+class Undecided(Exception):
+    """The trial said nothing about the walls: it took too long, or there was no room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,7 @@ def check(settings: MediaSettings) -> Fitness:
     off = replace(tools, level=Level.OFF)
     tools, troubles = _jailed(tools, settings.scratch.parent) if settings.is_jailed else (off, [])
     if troubles:
-        return _unfit(
-            tools, f"no sandbox holds here ({'; '.join(troubles)}); SANDBOX=off takes films without"
-        )
+        return _unfit(tools, f"{'; '.join(troubles)}; SANDBOX=off takes films without")
     try:
         versions = {"ffmpeg": version_of(tools, tools.ffmpeg), "ffprobe": version_of(tools, tools.ffprobe)}
     except PortalError as trouble:
@@ -95,21 +100,37 @@ def _files(tools: Tools) -> tuple[Any, ...]:
 
 
 def _jailed(tools: Tools, beside: Path) -> tuple[Tools, list[str]]:
-    """The tools at the best level whose walls hold; if none does, what was wrong with each."""
+    """The tools at the best level whose walls hold; if none does, what was wrong with each.
+
+    A level that cannot be tried now is no reason to go down to a lower one: then none is taken for the moment.
+    """
     troubles: list[str] = []
     for level in jail.offered():
         tried = replace(tools, level=level)
-        if (trouble := trial(tried, beside)) is None:
+        try:
+            trouble = _tried(tried, beside)
+        except Undecided as reason:
+            return replace(tools, level=Level.NONE), [f"the sandbox could not be tried now ({reason})"]
+        if trouble is None:
             return tried, []
         troubles.append(f"level {level}: {trouble}")
         log.warning("sandbox level %s does not hold: %s", level, trouble)
-    return replace(tools, level=Level.NONE), troubles or ["this kernel offers none"]
+    found = "; ".join(troubles) or "this kernel offers none"
+    return replace(tools, level=Level.NONE), [f"no sandbox holds here ({found})"]
+
+
+def _tried(tools: Tools, beside: Path) -> str | None:
+    """As `trial`, again while that says nothing; raises Undecided in the end."""
+    for _ in range(TRIALS - 1):
+        with suppress(Undecided):
+            return trial(tools, beside)
+    return trial(tools, beside)
 
 
 def trial(tools: Tools, beside: Path) -> str | None:
     """Let the real tools try to get out of the jail; what they managed, None when it holds and they still work.
 
-    It is held in a folder beside the jobs' own, since disks differ in what they let a launcher do.
+    It is held in a folder beside the jobs' own, since disks differ in what they let a launcher do. Raises Undecided.
     """
     attempts: tuple[Trial, ...] = (_works, _reads_outside, _connects, _writes_outside)
     try:
@@ -121,7 +142,7 @@ def trial(tools: Tools, beside: Path) -> str | None:
             (place / "outside.wav").chmod(0o600)
             return next((said for attempt in attempts if (said := attempt(tools, place)) is not None), None)
     except OSError as trouble:
-        return f"it could not be tried ({trouble})"
+        raise Undecided(str(trouble)) from trouble
 
 
 def _sound() -> bytes:
@@ -138,6 +159,7 @@ def _works(tools: Tools, place: Path) -> str | None:
         _copy(tools, ["-fd", str(film), "-i", "fd:"], "copy.wav", inside)
         examine(tools, film, "wav", "-show_entries", "format=duration", wall_seconds=TRIAL_SECONDS)
     except (PortalError, ValueError) as trouble:
+        _proves_something(trouble)
         return f"the tools do not work in it ({_words(trouble)})"
     return None if (inside / "copy.wav").is_file() else "the tools make nothing in it"
 
@@ -177,10 +199,17 @@ def _succeeds(tools: Tools, given: list[str], made: str, folder: Path) -> bool:
     except Unacceptable:
         return False
     except Unavailable as trouble:
+        _proves_something(trouble)
         # Killed or never started proves nothing about a wall, but it got nothing either.
         log.debug("held: %s", trouble if films_fault(trouble) else _words(trouble))
         return False
     return True
+
+
+def _proves_something(trouble: Exception) -> None:
+    """Raises Undecided for what comes of a machine without time or room and not of its walls."""
+    if isinstance(trouble, PortalError) and trouble.code in (Code.OURS_TIMEOUT, Code.OURS_DISK):
+        raise Undecided(f"{trouble.code}: {_words(trouble)}") from trouble
 
 
 def _words(trouble: Exception) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 
 from media_jobs import clock
 from media_jobs.clock import Span
-from media_jobs.ffmpeg import GUARDS, SOUND_CODECS, TEXT_DECODERS, Tools, examine, films_fault
+from media_jobs.ffmpeg import (
+    ANSWER_BYTES,
+    GUARDS,
+    SOUND_CODECS,
+    TEXT_DECODERS,
+    Tools,
+    examine,
+    films_fault,
+)
 from media_jobs.outline import Limits
 from portal.errors import Code, Unacceptable, Unavailable
 
@@ -25,11 +33,18 @@ pcm_s16le_planar pcm_s16be_planar pcm_s24le_planar
 OPENED = f"{GUARDS['codec_whitelist']},{','.join(BYSTANDERS)}"
 MAY_OPEN = tuple(word for kind in "vas" for word in (f"-codec_whitelist:{kind}", OPENED))
 TEXT_CODECS = frozenset({*TEXT_DECODERS})
+# A packet takes a hundred bytes of the list, and the fastest films with sound have 290 a second.
+BYTES_A_SECOND = 30_000
+# Matroska lets a track call its language anything, megabytes long.
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})?")
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionTrack:
-    """Captions that lie inside a film: the track's index, codec, and language as the file names it ("fra", "und")."""
+    """Captions that lie inside a film: the track's index, codec, and language as the file names it ("fra", "und").
+
+    What is no language's tag counts as "und".
+    """
 
     index: int
     codec: str
@@ -73,12 +88,15 @@ def is_sound(stream: dict[str, Any]) -> bool:
 def captions(streams: list[dict[str, Any]]) -> list[CaptionTrack]:
     """The tracks of text; captions that are pictures cannot be read."""
     return [
-        CaptionTrack(
-            int(one["index"]), str(one["codec_name"]), str(one.get("tags", {}).get("language") or "und")
-        )
+        CaptionTrack(int(one["index"]), str(one["codec_name"]), _language(one))
         for one in streams
         if one.get("codec_type") == "subtitle" and one.get("codec_name") in TEXT_CODECS
     ]
+
+
+def _language(stream: dict[str, Any]) -> str:
+    tag = str(stream.get("tags", {}).get("language"))
+    return tag if LANGUAGE_TAG.fullmatch(tag) else "und"
 
 
 def turned(video: dict[str, Any]) -> tuple[int, bool]:
@@ -97,14 +115,18 @@ def packets(tools: Tools, path: Path, container: str, limits: Limits) -> tuple[d
     """All packets that are shown or heard, up to a little more than is taken; and what was complained about."""
     until = f"%+{math.ceil(limits.max_seconds) + 5}"
     entries = "packet=stream_index,pts_time,duration_time,flags"
-    answer, complaints = _ask(tools, path, container, "-read_intervals", until, "-show_entries", entries)
+    most = max(ANSWER_BYTES, round(BYTES_A_SECOND * limits.max_seconds))
+    words = ("-read_intervals", until, "-show_entries", entries)
+    answer, complaints = _ask(tools, path, container, *words, most_bytes=most)
     return clock.spans_of(answer.get("packets", [])), complaints
 
 
-def _ask(tools: Tools, path: Path, container: str, *words: str) -> tuple[Any, str]:
+def _ask(
+    tools: Tools, path: Path, container: str, *words: str, most_bytes: int = ANSWER_BYTES
+) -> tuple[Any, str]:
     """What ffprobe answers; when it gives up, the film is at fault."""
     try:
-        return examine(tools, path, container, *MAY_OPEN, *words)
+        return examine(tools, path, container, *MAY_OPEN, *words, most_bytes=most_bytes)
     except Unavailable as trouble:
         if films_fault(trouble):
             raise Unacceptable(

@@ -38,8 +38,9 @@ def ladder_output(
             continue
         first = place == (0 if copied is None else 1)
         options |= _encoder(rung, made.rate, f"v:{place}", threads if first else 1)
-        if copied is not None:
-            options[f"force_key_frames:v:{place}"] = "source"
+        # By time and not by count: where a phone was turned, and the graph began anew, a frame may be missing.
+        each = f"expr:gte(t+0.001,n_forced*{SEGMENT_SECONDS})"
+        options[f"force_key_frames:v:{place}"] = each if copied is None else "source"
         if resumed:
             # Not the full buffer of a film's beginning a second time (3 % more bytes of a noisy film).
             options[f"rc_init_occupancy:v:{place}"] = f"{rung.cap_at(rung.frame_rate(made.rate))}k"

@@ -52,9 +52,9 @@ class Found:
     def judge_length(self, limits: Limits) -> None:
         """Raises Unacceptable(TOO_LONG) when more is shown than we take, or far more hidden."""
         seconds = self.seconds
-        if self.shown_seconds is not None and seconds <= limits.header_seconds + HIDDEN_SECONDS:
+        if self.shown_seconds is not None and seconds <= limits.max_seconds + HIDDEN_SECONDS:
             seconds = self.shown_seconds
-        if self.kind in ("picture", "sound") and seconds > limits.header_seconds + 1:
+        if self.kind in ("picture", "sound") and seconds > limits.max_seconds + 1:
             raise refuse(Code.TOO_LONG, "samples", seconds=round(seconds, 1), limit=limits.max_seconds)
 
 
@@ -170,7 +170,7 @@ def _edits(trak: Node, moov: Node, limits: Limits) -> float | None:
         known = [length for length in lengths if length not in UNKNOWN_LENGTHS]
         if any(known):
             shown = sum(known) / scale
-            if shown > limits.header_seconds + 1:
+            if shown > limits.max_seconds + 1:
                 raise refuse(Code.TOO_LONG, "edits", seconds=round(shown, 1), limit=limits.max_seconds)
     return shown
 

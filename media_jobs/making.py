@@ -4,21 +4,21 @@ Fetch, look, make, store, report. The record learns of a cut only when all its f
 """
 
 import math
-import resource
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from media_jobs import chunking, film, patience, probe, speaking, stills
-from media_jobs.ffmpeg import sandbox
+from media_jobs.ffmpeg import children_seconds, sandbox
 from media_jobs.heartbeat import Heartbeat
-from media_jobs.outline import Limits
+from media_jobs.outline import TAKEN, Limits
+from media_jobs.probe import Facts
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
 from portal import chunks, crash, cuts, processing
 from portal.cuts import Report, Stored
-from portal.edits import EditList
+from portal.edits import CUTTABLE, EditList
 from portal.errors import Code, Missing, PortalError, Unacceptable, Unavailable
 from portal.ladder import Profile
 from portal.leases import Claim
@@ -38,12 +38,17 @@ class _Wanted:
     still_key: str | None
     # What the clip's call takes; None where the portal's own limit holds.
     max_seconds: int | None
+    # The ends that the owner cut off, as they were sent.
+    sent: EditList
     order: film.Order
 
 
-def limits_of(shop: Workshop, *, keeps_beginning: bool = False, at_most: int | None = None) -> Limits:
-    """What this portal takes; `at_most` seconds where the clip's call takes less."""
-    limits = Limits(max_seconds=float(min(shop.runtime.settings.uploads.max_seconds, at_most or math.inf)))
+def limits_of(
+    shop: Workshop, *, keeps_beginning: bool = False, at_most: int | None = None, is_cut: bool = False
+) -> Limits:
+    """What this portal takes; `at_most` seconds where the clip's call takes less, more of a film that was cut to fit."""
+    longest = min(shop.runtime.settings.uploads.max_seconds, at_most or math.inf)
+    limits = Limits(max_seconds=float(longest * (CUTTABLE if is_cut else 1)))
     return replace(limits, keeps_beginning=True) if keeps_beginning else limits
 
 
@@ -69,11 +74,7 @@ def transcode(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         patience.judging(shop.tools, space.folder, claim.attempt),
     ):
         sha256 = _fetch(heartbeat, space, wanted)
-        facts = probe.inspect(
-            shop.tools,
-            space.original,
-            limits_of(shop, keeps_beginning=wanted.keeps_beginning, at_most=wanted.max_seconds),
-        )
+        facts = _looked(shop, space, wanted)
         with shop.runtime.work() as session:
             if not processing.film_checked(session, claim, facts.as_json(), sha256):
                 return
@@ -98,9 +99,7 @@ def remake(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         if wanted.sha256 not in (None, sha256):
             # What a moderator saw is what is shown: other bytes under the same key are nobody's decision.
             raise Unavailable(Code.OURS_STORAGE, expected=wanted.sha256, found=sha256)
-        facts = probe.inspect(
-            shop.tools, space.original, limits_of(shop, keeps_beginning=wanted.keeps_beginning)
-        )
+        facts = probe.inspect(shop.tools, space.original, TAKEN)
         _make_and_store(shop, heartbeat, space, facts, wanted, keep)
 
 
@@ -119,6 +118,7 @@ def _wanted(shop: Workshop, claim: Claim) -> _Wanted:
             keeps_beginning=original.keeps_beginning,
             still_key=still_key,
             max_seconds=session.get_one(Campaign, clip.campaign_id).max_seconds,
+            sent=EditList.from_json(original.edits),
             order=film.Order(
                 profile=Profile(shop.runtime.settings.media.profile),
                 edits=EditList() if cut is None else EditList.from_json(cut.edits),
@@ -127,6 +127,20 @@ def _wanted(shop: Workshop, claim: Claim) -> _Wanted:
                 language=clip.speech_lang or None,
             ),
         )
+
+
+def _looked(shop: Workshop, space: Workspace, wanted: _Wanted) -> Facts:
+    """What the film is; raises as `probe.inspect`, TOO_LONG also where too much is left of one that was cut."""
+    is_cut = not wanted.sent.is_empty
+    limits = limits_of(
+        shop, keeps_beginning=wanted.keeps_beginning, at_most=wanted.max_seconds, is_cut=is_cut
+    )
+    facts = probe.inspect(shop.tools, space.original, limits)
+    left = sum(one.seconds for one in wanted.sent.kept(facts.duration_seconds))
+    longest = limits_of(shop, at_most=wanted.max_seconds).max_seconds
+    if is_cut and left > longest + 0.5:
+        raise Unacceptable(Code.TOO_LONG, seconds=round(left, 1), limit=longest)
+    return facts
 
 
 def _fetch(heartbeat: Heartbeat, space: Workspace, wanted: _Wanted) -> str:
@@ -149,7 +163,7 @@ def _make_and_store(
     order = wanted.order
     if wanted.still_key is not None:
         order = replace(order, still=_still(space, wanted.still_key))
-    before = _children_seconds()
+    before = children_seconds()
     made = film.make(
         shop.tools,
         space.original,
@@ -161,7 +175,7 @@ def _make_and_store(
         # The frame that somebody chose is cut out of the film in one pass.
         shared if order.poster_at is None else None,
     )
-    report = _report(made, _children_seconds() - before + (shared.cpu_seconds if shared else 0.0))
+    report = _report(made, children_seconds() - before + (shared.cpu_seconds if shared else 0.0))
     # The weakest walls that any part of it was made behind.
     walls = {sandbox(shop.tools), *(shared.sandboxes if shared else ())}
     report = replace(report, sandbox=max(walls))
@@ -206,8 +220,3 @@ def _report(made: film.Made, cpu_seconds: float) -> Report:
         cpu_seconds=round(cpu_seconds, 3),
         proposals=made.proposals,
     )
-
-
-def _children_seconds() -> float:
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime

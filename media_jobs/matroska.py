@@ -203,7 +203,7 @@ def _take_time(span: Span, film: _Film, limits: Limits) -> None:
             film.first = ticks if film.first is None else min(film.first, ticks)
             film.last = max(film.last, ticks)
             seconds = film.seconds(film.last - film.first)
-            if seconds > limits.header_seconds + 1:
+            if seconds > limits.max_seconds + 1:
                 raise refuse(Code.TOO_LONG, "clusters", seconds=round(seconds, 1), limit=limits.max_seconds)
             return
         if one.identity not in (VOID, CRC) or one.end is None:

@@ -20,39 +20,38 @@ class Limits:
     keeps_beginning: bool = False
 
     @property
-    def header_seconds(self) -> float:
-        """How long a film may call itself: of one that is known to be cut off, only what arrived has to fit."""
-        return max(3600.0, 10 * self.max_seconds) if self.keeps_beginning else self.max_seconds
-
-    @property
     def most_pictures(self) -> int:
         """Frames of one film: 240 a second are the fastest that phones record for longer than a moment."""
-        return max(1000, int(300 * self.header_seconds))
+        return max(1000, int(300 * self.max_seconds))
 
     @property
     def most_captions(self) -> int:
         """Samples of a track of words; of chapters, tools read each one before anything else."""
-        return max(1000, int(20 * self.header_seconds))
+        return max(1000, int(20 * self.max_seconds))
 
     @property
     def most_packets(self) -> int:
         """Samples of a track of sound or notes, where each is a packet."""
-        return max(2000, int(1000 * self.header_seconds))
+        return max(2000, int(1000 * self.max_seconds))
 
     @property
     def most_pcm_samples(self) -> int:
         """Samples of uncompressed sound, each an instant: 192 000 a second at most."""
-        return max(200_000, int(200_000 * self.header_seconds))
+        return max(200_000, int(200_000 * self.max_seconds))
 
     @property
     def most_steps(self) -> int:
         """Boxes and elements of one file: a recording in fragments of one frame each has 350 a second."""
-        return max(100_000, int(700 * self.header_seconds))
+        return max(100_000, int(700 * self.max_seconds))
 
     def takes(self, width: int, height: int) -> bool:
         """Whether a picture is not too large, upright or lying."""
         fits_short = min(width, height) <= self.max_short_side
         return fits_short and max(width, height) <= self.max_long_side
+
+
+TAKEN = Limits(max_seconds=4 * 3600.0, keeps_beginning=True)
+"""For the very bytes of a film that was taken once: what a setting says today is for new ones."""
 
 
 @dataclass(frozen=True, slots=True)

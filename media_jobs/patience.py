@@ -1,4 +1,4 @@
-"""Work on a film that was ended for taking too long: whose doing is it, the film's or this machine's?
+"""Work on a film that ran out of time or memory: whose doing is it, the film's or this machine's?
 
 Decided by what was spent and by a yardstick held against this machine, and only once it has happened again.
 """
@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from media_jobs.ffmpeg import Tools, run
+from media_jobs.ffmpeg import OUT_OF_MEMORY, Tools, run
 from portal.errors import Code, PortalError, Unacceptable, Unavailable
 
 TOO_MUCH_WORK: Final = "too much work"
-"""The reason of the refusal, for its sentence (portal/film_faults.py)."""
+TOO_MUCH_MEMORY: Final = "too much memory"
+"""The reasons of the refusal, for its sentence (portal/film_faults.py)."""
 
 ATTEMPTS: Final = 2
 """The first time may be anybody's; a second time is told to the owner, who can do something about it."""
@@ -45,8 +46,12 @@ def judging(tools: Tools, folder: Path, attempt: int) -> Iterator[None]:
 def judged(tools: Tools, folder: Path, trouble: Unavailable, attempt: int) -> PortalError:
     """The trouble itself, which is ours, unless a film has used up its time again on a machine that is quick enough.
 
-    Then Unacceptable(TOO_COMPLEX): no further attempt would end otherwise.
+    Or has asked again for more memory than a tool may have, where an ordinary film is content with it. Then
+    Unacceptable(TOO_COMPLEX): no further attempt would end otherwise.
     """
+    if trouble.facts.get("reason") == OUT_OF_MEMORY and attempt >= ATTEMPTS:
+        is_films = _yardstick(tools, folder) is not None
+        return Unacceptable(Code.TOO_COMPLEX, reason=TOO_MUCH_MEMORY) if is_films else trouble
     if trouble.code is not Code.OURS_TIMEOUT or attempt < ATTEMPTS or "cpu" not in trouble.facts:
         return trouble
     spent, given = trouble.facts["cpu"], trouble.facts.get("seconds")

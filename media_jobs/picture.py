@@ -127,7 +127,9 @@ def cascade(top: Stream, made: Plan, wanted: dict[str, int]) -> dict[str, list[S
             above = above.filter("scale", w=width, h=height, flags="lanczos").filter("setsar", sar=1)
         if rung.frame_rate(made.rate) != rate:
             rate = rung.frame_rate(made.rate)
-            above = above.filter("framestep", step=2)
+            # A phone that is turned starts the graph anew: one that begins at an odd frame leaves that one out.
+            even = f"gt(n,0)+not(mod(round(t*{float(made.rate):.6f}),2))"
+            above = above.filter("select", even).filter("framestep", step=2)
         last = rung is made.rungs[-1]
         copies = wanted[rung.name] + (0 if last else 1)
         outlets = above.filter_multi_output("split", copies)

@@ -82,8 +82,13 @@ def _choice(shop: Workshop, claim: Claim) -> _Choice:
             raise Missing(Code.FILM_MISSING)
         plain = select(Rendition).where(Rendition.cut_id == cut.id, Rendition.kind == "mp4")
         largest = max(session.scalars(plain), key=lambda one: one.height or 0)
-        chosen = next((one.file.key for one in posters.proposals(session, clip) if one.is_chosen), None)
-        shown = cuts.edits_of(cut).cut_time(clip.poster_at or 0.0, math.inf)
+        proposed = posters.proposals(session, clip)
+        chosen = next((one.file.key for one in proposed if one.is_chosen), None)
+        wanted = clip.poster_at or 0.0
+        shown = cuts.edits_of(cut).cut_time(wanted, math.inf)
+        if shown is None and proposed:
+            # The cut leaves that instant out: what it shows nearest to it stands in.
+            chosen = min(proposed, key=lambda one: abs(one.at_seconds - wanted)).file.key
         return _Choice(
             cut_id=cut.id,
             sent=clip.still_key,

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_jobs import picture, sound
+from media_jobs import edit_graph, picture, sound
+from media_jobs.edit_graph import Cutting
 from media_jobs.ffmpeg import Tools, compose, output, run, source, take_early
 from media_jobs.picture import Plan
 from media_jobs.probe import Facts
+from portal.edits import EditList
 from portal.ladder import Rung, rungs_for
 
 MP4_NAME: Final = "preview.mp4"
@@ -60,26 +62,35 @@ def copy(tools: Tools, original: Path, folder: Path, facts: Facts, cancelled: Ca
     return folder / MP4_NAME
 
 
-def plan(facts: Facts) -> Plan:
+def plan(facts: Facts, edits: EditList = picture.WHOLE) -> Plan:
     """The one small rung that is made of a film that cannot be copied."""
     top = min(rungs_for(facts.width, facts.height)[0].short_side, LINES)
-    return picture.plan(facts, (Rung(top, "superfast", 27, 1500),))
+    return picture.plan(facts, (Rung(top, "superfast", 27, 1500),), edits)
 
 
-def encode(tools: Tools, original: Path, folder: Path, facts: Facts, cancelled: Callable[[], bool]) -> Plan:
-    """The film at 480 lines in segments of 2 s, each complete as soon as the playlist in the folder names it.
+def encode(
+    tools: Tools,
+    original: Path,
+    folder: Path,
+    facts: Facts,
+    cancelled: Callable[[], bool],
+    edits: EditList = picture.WHOLE,
+) -> Plan:
+    """The film, as cut, at 480 lines in segments of 2 s, each complete as soon as the playlist in the folder names it.
 
     `cancelled` is asked four times a second while it goes on. Raises as `ffmpeg.run` does.
     """
-    made = plan(facts)
+    made = plan(facts, edits)
     rung = made.rungs[0]
     film = source(original.resolve(), facts.container, threads=tools.threads)
-    shown = picture.cascade(picture.top_picture(film, facts, made), made, {rung.name: 1})[rung.name]
+    top = picture.top_picture(film, facts, made, edits)
+    shown = picture.cascade(top, made, {rung.name: 1})[rung.name]
     options = _options(made) | {"threads": tools.threads}
     if facts.audio_index is not None:
         shown = [*shown, film[str(facts.audio_index)]]
         options |= {"c:a": "aac", "b:a": "96k", "ar": sound.SAMPLE_RATE, "ac": 2}
-        options["af"] = sound.filters(None, made.seconds, facts.lead_seconds)
+        cut = edit_graph.sound(Cutting(edits, facts.duration_seconds, made.rate))
+        options["af"] = sound.filters(None, made.seconds, facts.lead_seconds, cut)
     outputs = [output(shown, PLAYLIST_NAME, **options)]
     wall = 60 + 10 * facts.duration_seconds
     run(

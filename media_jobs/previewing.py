@@ -4,6 +4,7 @@ The film's own faults are not told here: its transcode does that.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ from media_jobs.probe import Facts
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
 from portal import leases, processing
+from portal.edits import EditList, fitted
 from portal.errors import PortalError, Unacceptable, Unavailable
 from portal.jobs import JobKind
+from portal.ladder import frame_rate_for
 from portal.leases import Claim
 from portal.models import Job, JobState
 
@@ -33,24 +36,36 @@ def preview(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     with shop.runtime.read() as session:
         original = processing.film_of(session, claim)
         key, is_ready = original.key, original.ready_at is not None
+        sent = _Sent(EditList.from_json(original.edits), keeps_beginning=original.keeps_beginning)
     if not is_ready:
         with Workspace(shop.runtime.storage, shop.runtime.settings.media.scratch, claim) as space:
             heartbeat.note(0.0, "fetch")
             space.fetch(key)
             heartbeat.check()
-            _Preview(shop, claim, heartbeat, space).make()
+            _Preview(shop, claim, heartbeat, space, sent).make()
     with shop.runtime.work() as session:
         leases.done(session, claim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What the owner said of the film: what to leave out at its ends, and whether a beginning alone will do."""
+
+    ends: EditList
+    keeps_beginning: bool
 
 
 class _Preview:
     """One preview on its way: what is stored already, and what the record knows of it."""
 
-    def __init__(self, shop: Workshop, claim: Claim, heartbeat: Heartbeat, space: Workspace) -> None:
+    def __init__(
+        self, shop: Workshop, claim: Claim, heartbeat: Heartbeat, space: Workspace, sent: _Sent
+    ) -> None:
         self._shop = shop
         self._claim = claim
         self._heartbeat = heartbeat
         self._space = space
+        self._sent = sent
         self._told: dict[str, Any] = {}
         self._files: list[dict[str, Any]] = []
         self._unwanted = False
@@ -58,9 +73,13 @@ class _Preview:
     def make(self) -> None:
         """Make and store it in the quickest way this film allows; leaves nothing behind that nobody wants."""
         try:
-            facts = probe.inspect(self._shop.tools, self._space.original, making.limits_of(self._shop))
-            if not self._copied(facts) and self._queue_is_short():
-                self._encoded(facts)
+            is_cut = not self._sent.ends.is_empty
+            limits = making.limits_of(self._shop, keeps_beginning=self._sent.keeps_beginning, is_cut=is_cut)
+            facts = probe.inspect(self._shop.tools, self._space.original, limits)
+            ends = fitted(self._sent.ends, frame_rate_for(facts.fps), facts.duration_seconds)
+            # What was cut off before sending is shown to nobody: a copy would have it all.
+            if not (ends.is_empty and self._copied(facts)) and self._queue_is_short():
+                self._encoded(facts, ends)
         except Unacceptable as refusal:
             log.info("no preview clip=%s: %s", self._claim.clip_id, refusal.code)
         finally:
@@ -83,13 +102,13 @@ class _Preview:
         self._keep([(path, None)], complete=True)
         return True
 
-    def _encoded(self, facts: Facts) -> None:
-        made = pictures.plan(facts)
+    def _encoded(self, facts: Facts, ends: EditList) -> None:
+        made = pictures.plan(facts, ends)
         width, height = made.size(made.rungs[0])
         self._told = _described("hls", width, height, made.seconds)
         space = self._space
         try:
-            pictures.encode(self._shop.tools, space.original, space.folder, facts, self._look)
+            pictures.encode(self._shop.tools, space.original, space.folder, facts, self._look, ends)
         except PortalError:
             # What came out so far can be watched, and the playlist must say that nothing follows.
             if self._files and not self._unwanted:

@@ -1,12 +1,14 @@
 """The work between the two buckets: copy an approved clip out, delete a clip's objects and look that they are gone."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from media_jobs import relocking
+from media_jobs import edge, relocking
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
 from portal import crash, cuts, keys, publications
@@ -16,6 +18,8 @@ from portal.models import Clip, Film, Publication, Rendition, Upload
 from portal.storage import Bucket, Storage
 
 log = logging.getLogger(__name__)
+
+PIECE_BYTES: Final = 8 << 20
 
 
 def publish(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
@@ -41,7 +45,7 @@ def _copy_out(
     try:
         for number, rendition in enumerate(renditions, start=1):
             heartbeat.check()
-            _copy(shop.runtime.storage, rendition, publication.token)
+            _copy(shop.runtime.storage, rendition, publication.token, heartbeat.check)
             heartbeat.note(number / len(renditions), "publish")
         with shop.runtime.work() as session:
             shown = show(session, claim, publication.id)
@@ -57,6 +61,7 @@ def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         shown = publications.before(session, claim.clip_id, claim.asked_at)
     for publication in shown:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), heartbeat.check)
+    edge.forget(shop.runtime, shown)
     relocking.relock(shop, claim, heartbeat)
     with shop.runtime.work() as session:
         publications.retracted(session, claim, [one.id for one in shown])
@@ -71,12 +76,14 @@ def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> tup
     storage = shop.runtime.storage
     with shop.runtime.read() as session:
         clip = session.get_one(Clip, claim.clip_id)
-        tokens = list(session.scalars(select(Publication.token).where(Publication.clip_id == clip.id)))
+        public = list(session.scalars(select(Publication).where(Publication.clip_id == clip.id)))
         known = _on_record(session, clip)
         uploads = list(session.scalars(select(Upload).where(Upload.clip_id == clip.id)))
-    shown = {one for token in tokens for one in storage.objects(Bucket.PUBLIC, keys.public_prefix(token))}
-    for token in tokens:
-        empty(storage, Bucket.PUBLIC, keys.public_prefix(token), heartbeat.check)
+    prefixes = [keys.public_prefix(one.token) for one in public]
+    shown = {one for prefix in prefixes for one in storage.objects(Bucket.PUBLIC, prefix)}
+    for prefix in prefixes:
+        empty(storage, Bucket.PUBLIC, prefix, heartbeat.check)
+    edge.forget(shop.runtime, public)
     for upload in uploads:
         if upload.storage_id:
             storage.abort_multipart(upload.key, upload.storage_id)
@@ -120,7 +127,7 @@ def empty(storage: Storage, bucket: Bucket, prefix: str, check: Callable[[], Non
     raise Unavailable(Code.OURS_STORAGE, left=prefix)
 
 
-def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
+def _copy(storage: Storage, rendition: Rendition, token: str, check: Callable[[], None]) -> None:
     public_key = keys.public(token, rendition.name)
     crash.point("publication.copy")
     try:
@@ -128,7 +135,7 @@ def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
             rendition.key,
             public_key,
             content_type=rendition.content_type,
-            cache_control=keys.cache_control(rendition.name),
+            cache_control=keys.cache_control(rendition.name, deaf_edge=storage.has_deaf_edge),
         )
     except Missing as error:
         raise Unavailable(Code.OURS_STORAGE, missing=rendition.key) from error
@@ -136,6 +143,17 @@ def _copy(storage: Storage, rendition: Rendition, token: str) -> None:
     size = storage.size(Bucket.PUBLIC, public_key)
     if size != rendition.size_bytes:
         raise Unavailable(Code.OURS_STORAGE, key=public_key, expected=rendition.size_bytes, found=size)
+    # What was looked at is what is shown: other bytes of the same length are nobody's decision.
+    if (found := _sha256(storage, public_key, size, check)) != rendition.sha256:
+        raise Unavailable(Code.OURS_STORAGE, key=rendition.key, expected=rendition.sha256, found=found)
+
+
+def _sha256(storage: Storage, key: str, size: int, check: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, size, PIECE_BYTES):
+        check()
+        digest.update(storage.read(Bucket.PUBLIC, key, start, PIECE_BYTES))
+    return digest.hexdigest()
 
 
 def _clear_unfinished(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
@@ -154,11 +172,13 @@ def _take_back(shop: Workshop, publication: Publication) -> None:
         _empty_all(shop, [publication], lambda: None)
     except Unavailable as error:
         # The row stays open: the next attempt or the retraction finds it and empties it.
-        log.warning("copies left behind clip=%s token=%s: %s", publication.clip_id, publication.token, error)
+        log.warning(
+            "copies left behind clip=%s publication=%s: %s", publication.clip_id, publication.id, error
+        )
 
 
 def sweep_watched_out(shop: Workshop) -> None:
-    """Delete what was replaced an hour ago."""
+    """Delete what nobody watches any more: replaced an hour ago, or a minute ago where something was hidden."""
     with shop.runtime.read() as session:
         due = publications.watched_out(session)
     _empty_all(shop, due, lambda: None)
@@ -179,6 +199,7 @@ def _empty_all(shop: Workshop, taken: Iterable[Publication], check: Callable[[],
     emptied = []
     for publication in taken:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), check)
+        edge.forget(shop.runtime, [publication])
         emptied.append(publication.id)
     if emptied:
         with shop.runtime.work() as session:

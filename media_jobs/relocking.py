@@ -86,6 +86,6 @@ def _name(session: Session, claim: Claim, moves: Moves) -> bool:
     for rendition_id, old, new in moves:
         here = (Rendition.id == rendition_id, Rendition.key == old)
         session.execute(update(Rendition).where(*here).values(key=new))
-    # Of a film that never became ready there is no way back: its first pictures go altogether.
+    # The first pictures of a film that never became ready go altogether: undoing the withdrawal has them made anew.
     session.execute(update(Film).where(Film.clip_id == clip.id).values(preview={}))
     return True

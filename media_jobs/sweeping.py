@@ -8,10 +8,22 @@ from collections.abc import Callable
 
 from media_jobs import publishing, workspace
 from media_jobs.workshop import Workshop
-from portal import arrivals, fsck, invitations, leases, notices, signatures, terms, views, withdrawal
+from portal import (
+    arrivals,
+    asking,
+    dropbox,
+    forgetting,
+    fsck,
+    invitations,
+    leases,
+    notices,
+    team_letters,
+    terms,
+    views,
+    withdrawal,
+)
 from portal.errors import PortalError
-from portal.jobs import JobKind
-from portal.lifecycle import enqueue
+from portal.models import Clip
 
 log = logging.getLogger(__name__)
 
@@ -28,32 +40,40 @@ def quick(shop: Workshop) -> None:
         lambda: publishing.sweep_watched_out(shop),
         lambda: publishing.drop_cuts(shop),
         lambda: _invite(shop),
-        lambda: signatures.ask_waiting(runtime.work),
+        lambda: asking.ask_waiting(runtime.work),
         lambda: terms.expire_due(runtime.work),
+        lambda: withdrawal.remind_stalled(runtime.work),
         lambda: tidy(shop),
     )
 
 
 def thorough(shop: Workshop) -> None:
-    """Every hour: forget abandoned drafts, delete objects and parts that no row names."""
+    """Every hour: end what nobody goes on with, forget what has served, delete what no row names."""
     runtime = shop.runtime
     _each(
         lambda: withdrawal.abandon_stale(runtime.work),
+        lambda: withdrawal.give_up_silent(runtime.work),
+        lambda: _forget_mails(shop),
         lambda: terms.ask_again(runtime.work),
+        lambda: asking.ask_ending(runtime.work),
+        lambda: _tell_team(shop),
         lambda: _forget_views(shop),
         lambda: _forget_guests(shop),
+        lambda: _forget_addresses(shop),
         lambda: _forget_spent_letters(shop),
         lambda: fsck.tidy(runtime.read, runtime.work, runtime.storage),
     )
 
 
 def _each(*steps: Callable[[], object]) -> None:
-    """One step's trouble must not keep the others from being done."""
+    """One step's trouble must not keep the others from being done: the sweep's one door, it writes down what broke."""
     for step in steps:
         try:
             step()
         except PortalError as error:
             log.warning("sweep: a step was left out: %s", error)
+        except Exception:
+            log.exception("sweep: a step broke")
 
 
 def _ring(shop: Workshop) -> None:
@@ -74,20 +94,38 @@ def _forget_guests(shop: Workshop) -> None:
         invitations.forget_old(session)
 
 
+def _forget_mails(shop: Workshop) -> None:
+    """Here and not at the mail's door: an inbox that was switched off must not keep what it took."""
+    with shop.runtime.work() as session:
+        dropbox.tidy(session)
+
+
 def _erase_due(shop: Workshop) -> None:
     with shop.runtime.read() as session:
         due = [clip.id for clip in withdrawal.due_for_erasure(session)]
-    if not due:
-        return
-    with shop.runtime.work() as session:
-        for clip in withdrawal.due_for_erasure(session):
-            enqueue(session, clip, JobKind.ERASE)
+    for clip_id in due:
+        with shop.runtime.work() as session:
+            withdrawal.erase_if_due(session, session.get_one(Clip, clip_id))
 
 
 def _forget_spent_letters(shop: Workshop) -> None:
+    """A copy in our own folder would keep an address that is kept nowhere else."""
+    lying = shop.runtime.mailer.lying()
     with shop.runtime.read() as session:
-        spent = withdrawal.spent_letters(session)
+        spent = notices.spent(session, lying)
     shop.runtime.mailer.forget(spent)
+
+
+def _tell_team(shop: Workshop) -> None:
+    if shop.runtime.settings.mail.tells_team:
+        with shop.runtime.work() as session:
+            team_letters.write(session)
+
+
+def _forget_addresses(shop: Workshop) -> None:
+    with shop.runtime.work() as session:
+        notices.forget_addresses(session)
+        forgetting.forget_answers(session)
 
 
 def _forget_views(shop: Workshop) -> None:

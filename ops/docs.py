@@ -1,4 +1,4 @@
-"""`make docs`: the pages that are made from the code, so that they cannot lie: settings and lifecycle."""
+"""`make docs`: pages made from what they speak of, so that they cannot lie: settings, lifecycle, list of decisions."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def settings_page() -> str:
     rows = [
         "# Settings",
         "",
-        "Made from `config.py` by `make docs`. Each is an environment variable; `<NAME>_FILE` names a file that",
+        "Made from `settings_table.py` by `make docs`. Each is an environment variable; `<NAME>_FILE` names a file that",
         "holds the value instead. A wrong setting stops the start, with every mistake listed at once.",
         "",
         "| setting | meaning | default | example |",
@@ -62,7 +62,22 @@ def lifecycle_page() -> str:
     return "\n".join(rows) + "\n"
 
 
-PAGES = {"docs/settings.md": settings_page, "docs/lifecycle.md": lifecycle_page}
+def decisions_page() -> str:
+    """docs/decisions/README.md: every decision by its title."""
+    rows = ["# Decisions", "", "What was chosen, and why. Made from the files beside it by `make docs`.", ""]
+    for path in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
+        number, _, title = (
+            path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+        )
+        rows.append(f"{number}. [{title}]({path.name})")
+    return "\n".join(rows) + "\n"
+
+
+PAGES = {
+    "docs/settings.md": settings_page,
+    "docs/lifecycle.md": lifecycle_page,
+    "docs/decisions/README.md": decisions_page,
+}
 
 
 def main() -> None:

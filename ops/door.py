@@ -17,8 +17,14 @@ from ops.servers import Server, bare_environment
 # nothing else may reach the storage. Held against the address as it was sent: Caddy's own path matchers clean it up
 # first, and what is then passed on is not what they saw.
 KEY = r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*(\?.*)?$"
-# The largest body of a page or API call; the site itself allows less for most of them.
-PAGE_BODY = "10MiB"
+# The largest body of a page or API call, and of the two kinds of page where more is sent: a photograph, captions. All
+# of it is kept here, in memory, until it is whole: slow senders hold no thread of the site, but so much memory each, for
+# as long as they like (no limit on the pace of a body that Caddy 2.11 offers reaches one that it passes on).
+PAGE_BODY, CAPTIONS_BODY, PICTURE_BODY = "512KiB", "2MiB", "10MiB"
+CAPTIONS = (
+    r"^/([a-z]{2,3}/s/[^/]+|studio/review/[^/]+|api/v1/(submissions|review)/[^/]+)/captions(/[a-z]{2,3})?$"
+)
+PICTURE = r"^/([a-z]{2,3}/s/[^/]+|studio/review/[^/]+)/poster$"
 PART_BODY = "64MiB"
 FORM_MARGIN_BYTES = 1024 * 1024
 
@@ -109,6 +115,29 @@ def storage_snippet(routes: Routes) -> str:
 """
 
 
+def site_snippet(routes: Routes) -> str:
+    """The way to the site, for bodies up to a size."""
+    return f"""
+(site) {{
+	request_body {{
+		max_size {{args[0]}}
+	}}
+	header {{
+		-Server
+		-Via
+		defer
+	}}
+	reverse_proxy 127.0.0.1:{routes.web_port} {{
+		request_buffers {{args[0]}}
+		transport http {{
+			dial_timeout 5s
+			response_header_timeout 60s
+		}}
+	}}
+}}
+"""
+
+
 def caddyfile(routes: Routes, folder: Path) -> str:
     """Caddy's whole configuration. Automatic HTTPS when the site's address is https; local sites on loopback only."""
     site = urlsplit(routes.site_url)
@@ -140,25 +169,24 @@ def caddyfile(routes: Routes, folder: Path) -> str:
 		max_header_size 32KiB
 	}}
 }}
-{storage_snippet(routes)}
+{storage_snippet(routes)}{site_snippet(routes)}
 {address} {{{storage_block(routes)}
+	@picture {{
+		method POST
+		path_regexp {PICTURE}
+	}}
+	@captions {{
+		method POST PUT
+		path_regexp {CAPTIONS}
+	}}
+	handle @picture {{
+		import site {PICTURE_BODY}
+	}}
+	handle @captions {{
+		import site {CAPTIONS_BODY}
+	}}
 	handle {{
-		request_body {{
-			max_size {PAGE_BODY}
-		}}
-		header {{
-			-Server
-			-Via
-			defer
-		}}
-		reverse_proxy 127.0.0.1:{routes.web_port} {{
-			# Slow senders wait here and hold no thread of the site.
-			request_buffers {PAGE_BODY}
-			transport http {{
-				dial_timeout 5s
-				response_header_timeout 60s
-			}}
-		}}
+		import site {PAGE_BODY}
 	}}
 }}
 """

@@ -6,10 +6,13 @@ Writes only under DATA_DIR, and what npm and the asset build make. Ends with eve
 import contextlib
 import fcntl
 import http.client
+import json
 import os
 import secrets
 import shlex
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +27,13 @@ from ops.keyring import private_folder, write_private
 from ops.machine import ROOT, Machine, assemble, leave_addresses
 from ops.ports import is_free
 from ops.servers import ServerDidNotStartError
-from ops.storage import STOP_SECONDS, usable
+from ops.storage import STOP_SECONDS, SeaweedFS, usable
 from ops.supervisor import ProcessEndedError, StopAskedError, Supervisor
 
 SERVERS_FIRST = ("storage", "broker")
 START_SECONDS = 60.0
+# What an owner had erased must not lie in the storage's files for long: by itself it clears up above a third of waste.
+VACUUM_SECONDS = 3600.0
 ADMINISTRATOR = "first-administrator.txt"
 PYTHON = shlex.quote(sys.executable)
 
@@ -53,6 +58,13 @@ def only_one(file: Path, refusal: str | None) -> Iterator[None]:
         yield
 
 
+def is_ours(name: str, machine: Machine) -> bool:
+    """Whether this machine runs the process: no storage or broker that is elsewhere, no postman without an inbox."""
+    if name == "postman":
+        return bool(machine.settings.mail.inbox)
+    return name not in SERVERS_FIRST or name in machine.servers
+
+
 class Run:
     """One start of the portal, from the first line on the terminal to the last process gone."""
 
@@ -60,15 +72,9 @@ class Run:
         self.machine = machine
         self.site = machine.settings.site
         self.processes = dict(parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes)
-        self.processes = {name: line for name, line in self.processes.items() if self.is_ours(name)}
+        self.processes = {name: line for name, line in self.processes.items() if is_ours(name, machine)}
         self.is_first = not (machine.data_dir / ADMINISTRATOR).exists()
         self.supervisor = Supervisor(ROOT, machine.data_dir / "log")
-
-    def is_ours(self, name: str) -> bool:
-        """Whether this machine runs the process: no storage or broker that is elsewhere, no postman without an inbox."""
-        if name == "postman":
-            return bool(self.machine.settings.mail.inbox)
-        return name not in SERVERS_FIRST or name in self.machine.servers
 
     def start(self) -> None:
         """Bring everything up in order; raises StopAskedError and ProcessEndedError."""
@@ -141,8 +147,12 @@ class Run:
         return False
 
     def make_first_administrator(self) -> None:
-        """On the very first start: one administrator with a random password, both kept in a file of our own."""
-        if not self.is_first:
+        """On the very first start: one administrator with a random password, both kept in a file of our own.
+
+        A database that came from elsewhere has its own: nobody is added to it.
+        """
+        if not self.is_first or has_administrator(self.machine):
+            self.is_first = False
             return
         host = urlsplit(self.site.url).hostname or "localhost"
         address = "admin@example.org" if is_local(host) or "." not in host else f"admin@{host}"
@@ -162,13 +172,16 @@ class Run:
     def show(self, seconds: float) -> None:
         """The one block that a person needs."""
         file = self.machine.data_dir / ADMINISTRATOR
-        _, address, password, *_ = file.read_text(encoding="utf-8").splitlines()
+        known = ["as you are used to"]
+        if file.exists():
+            _, address, password, *_ = file.read_text(encoding="utf-8").splitlines()
+            known = [f"{address}   {password if self.is_first else ''}", f"(first password: {file})"]
+        sign_in = "\n              ".join(known)
         print(
             f"\n  The portal is up after {seconds:.0f} s.\n\n"
             f"    site      {self.site.url}/\n"
             f"    studio    {self.site.url}/studio/\n"
-            f"    sign in   {address}   {password if self.is_first else ''}\n"
-            f"              (first password: {file})\n\n"
+            f"    sign in   {sign_in}\n\n"
             "  Ctrl-C stops everything.\n",
             flush=True,
         )
@@ -178,7 +191,12 @@ class Run:
         if self.site.demo:
             environment = self.machine.environment("demo")
             self.supervisor.start("demo", f"{PYTHON} -m ops.demo", environment, needed=False)
-        self.supervisor.run()
+        storage = self.machine.servers.get("storage")
+        while True:
+            if isinstance(storage, SeaweedFS):
+                # Beside the relaying of lines, which must not wait for it; ends with us, or with its own time limit.
+                threading.Thread(target=give_back, args=(storage,), name="vacuum", daemon=True).start()
+            self.supervisor.run(seconds=VACUUM_SECONDS)
 
     def stop(self) -> None:
         """Stop everything: the site and its worker first, what they stand on after them."""
@@ -186,6 +204,29 @@ class Run:
         self.supervisor.stop([name for name in self.supervisor.running if name not in servers], servers)
         for name in servers:
             self.machine.servers[name].tidy()
+
+
+def has_administrator(machine: Machine) -> bool:
+    """Whether the database knows an administrator; raises CannotStartError when it cannot be asked."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "portal", "people", "list", "--json"],
+        cwd=ROOT,
+        env=machine.environment("administrator"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        raise CannotStartError(f"The database cannot be asked who may sign in:\n{asked.stderr.strip()}")
+    return any(one["role"] == "admin" for one in json.loads(asked.stdout))
+
+
+def give_back(storage: SeaweedFS) -> None:
+    """Have the storage give the bytes of deleted films back to the disk; said when it cannot, and tried in an hour."""
+    try:
+        storage.vacuum()
+    except (OSError, subprocess.SubprocessError) as error:
+        step(f"the storage could not give deleted films' bytes back to the disk ({type(error).__name__})")
 
 
 def explain(ended: ProcessEndedError) -> str:

@@ -145,7 +145,7 @@ class SeaweedFS(Server):
         raise ServerDidNotStartError(f"storage: its buckets could not be set up:\n{said}")
 
     def vacuum(self) -> None:
-        """Give deleted objects' bytes back to the disk now instead of some time."""
+        """Give deleted objects' bytes back to the disk now instead of some time; raises as `shell` does."""
         self.shell(["lock", "volume.vacuum -garbageThreshold=0.0001", "unlock"])
 
     def shell(self, lines: Sequence[str]) -> str:

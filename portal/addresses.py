@@ -18,6 +18,12 @@ def reply_address(inbox: str, clip_id: str, *, key: str) -> str:
     return f"{name}+{clip_id}.{_mark('reply', clip_id, key)}@{host}"
 
 
+def call_address(inbox: str, slug: str) -> str:
+    """The address under which films for one call are taken; `inbox` is the portal's own mailbox."""
+    name, _, host = inbox.partition("@")
+    return f"{name}+{slug}@{host}"
+
+
 def clip_of(address: str, *, inbox: str, key: str) -> str | None:
     """Which clip's thread an answer to this address belongs to; None when we never made the address."""
     name, _, host = inbox.casefold().partition("@")

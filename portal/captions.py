@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, load_only
 
-from portal import search
+from portal import search, workers
 from portal.database import db_now
 from portal.edits import EditList, Passage
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.i18n import own_name
 from portal.jobs import JobKind
-from portal.lifecycle import WORKER, Actor, ActorKind, hold, record
+from portal.lifecycle import WORKER, Actor, ActorKind, enqueue, hold, record
 from portal.models import Caption, Clip, Cut, Film, Job, JobState, State
 from portal.webvtt import Cue, checked, from_plain, parse, write
 
@@ -158,6 +158,11 @@ def unsound(session: Session) -> Iterator[tuple[str, str]]:
             yield subject, "cannot be read"
 
 
+def is_language(lang: str) -> bool:
+    """Whether captions may be kept under this word: a language's short code, and one with a name."""
+    return _LANGUAGE.fullmatch(lang) is not None and own_name(lang) != lang
+
+
 # Writing ---------------------------------------------------------------------------------------------
 
 
@@ -178,7 +183,7 @@ def replace(
     Raises Conflict when they are past that version or the clip is in none of the `states`, Missing without a film,
     Unacceptable: UNKNOWN_LANGUAGE for "lang", or what `webvtt.parse` finds.
     """
-    if not _LANGUAGE.fullmatch(lang) or own_name(lang) == lang:
+    if not is_language(lang):
         raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
     row = _at(session, clip, lang, seen_version, states)
     film = session.get(Film, clip.film_id)
@@ -235,8 +240,10 @@ def from_machine(
     """Keep captions that a machine heard (SPEECH) or found in the file (EMBEDDED); whether it did.
 
     Never in place of what a person has written or checked, nor of embedded ones by heard ones; nothing is done for
-    a clip that is on its way out, or when nothing would change.
+    a clip that is on its way out, for what is no language's code, or when nothing would change.
     """
+    if not _LANGUAGE.fullmatch(lang):
+        return False
     clip = session.get_one(Clip, film.clip_id)
     hold(session, clip)
     if not cues or film.erased_at is not None or clip.state not in STAFFS:
@@ -264,6 +271,41 @@ def heard(session: Session, film: Film, lang: str, probability: float) -> bool:
     session.flush()
     declared = session.get_one(Clip, film.clip_id).speech_lang
     return bool(declared) and declared != lang and probability >= SURE
+
+
+def declared_anew(session: Session, clip: Clip) -> None:
+    """Another language was declared than before: hold it against what is heard, and hear what nobody could before."""
+    film = session.get(Film, clip.film_id) if clip.film_id is not None else None
+    if film is None or film.erased_at is not None or clip.state not in STAFFS:
+        return
+    if film.facts.get("heard_lang"):
+        enqueue(session, clip, JobKind.SIGNALS, film_id=film.id)
+    can_be_read = film.facts.get("captions") or workers.hearing(workers.known(session)) == workers.READY
+    if can_be_read and not of(session, clip):
+        enqueue(session, clip, JobKind.CAPTIONS, film_id=film.id)
+
+
+def unheard(session: Session, *, at_most: int = 1000) -> list[Clip]:
+    """Clips without a word of captions whose film nobody has listened to, nor is asked to; oldest first."""
+    asked = (Job.kind == JobKind.CAPTIONS, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+    found = (
+        select(Clip)
+        .join(Film, Film.id == Clip.film_id)
+        .where(Clip.state.in_(STAFFS), Film.erased_at.is_(None))
+        .where(Film.facts["heard_lang"].as_string().is_(None))
+        .where(~exists().where(Caption.film_id == Clip.film_id))
+        .where(~exists().where(Job.clip_id == Clip.id, *asked))
+    )
+    return list(session.scalars(found.order_by(Clip.created_at, Clip.id).limit(at_most)))
+
+
+def listen(session: Session, clip: Clip) -> bool:
+    """Have a machine listen to the clip's film; False where there is no use for that any more."""
+    hold(session, clip)
+    if clip.film_id is None or clip.state not in STAFFS:
+        return False
+    enqueue(session, clip, JobKind.CAPTIONS, film_id=clip.film_id)
+    return True
 
 
 def follow(session: Session, clip: Clip) -> None:

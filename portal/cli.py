@@ -12,23 +12,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from config import ROOT, Settings, SettingsError, shown
 from portal import (
     call_verbs,
-    cuts,
     desk,
     doctor,
     fsck,
     i18n,
     long_verbs,
+    owner_verbs,
     people,
     processing,
     themes,
 )
-from portal.errors import Conflict, PortalError
+from portal.errors import PortalError
 from portal.lifecycle import Actor, ActorKind
 from portal.migrations import upgrade
-from portal.models import Clip, Role, State
+from portal.models import Role, State
 from portal.runtime import Runtime, build_runtime
 
 # Whoever may type here may do everything; the trail says "admin", and no person.
@@ -64,6 +66,11 @@ def main(words: Sequence[str] | None = None) -> None:
         status = 1
     except (OSError, ValueError) as error:
         _complain(str(error))
+        status = 1
+    except SQLAlchemyError as error:
+        _complain(
+            f"the database: {str(error).splitlines()[0]}; `python -m portal migrate` brings it up to date"
+        )
         status = 1
     sys.exit(status)
 
@@ -243,7 +250,7 @@ def clips_list(runtime: Runtime, arguments: argparse.Namespace) -> int:
     state = State(arguments.state) if arguments.state else None
     with runtime.read() as session:
         clips = [row.clip for row in desk.queue(session, state=state, order="newest", limit=arguments.limit)]
-    return _show([_clip(clip) for clip in clips], arguments)
+    return _show([long_verbs.told(clip) for clip in clips], arguments)
 
 
 def clips_retry(runtime: Runtime, arguments: argparse.Namespace) -> int:
@@ -251,44 +258,20 @@ def clips_retry(runtime: Runtime, arguments: argparse.Namespace) -> int:
     with runtime.work() as session:
         clip = desk.clip_by_id(session, arguments.id)
         processing.retry(session, clip, by=BY)
-        row = _clip(clip)
+        row = long_verbs.told(clip)
     return _show([row], arguments)
 
 
 def clips_replan(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Make clips again that were made with an older ladder: in the background, while what is shown goes on playing."""
-    profile = runtime.settings.media.profile if arguments.other_profile else None
-    with runtime.read() as session:
-        wanted = (
-            [desk.clip_by_id(session, one) for one in arguments.clip]
-            if arguments.clip
-            else cuts.outdated(session, profile=profile, at_most=arguments.limit)
-        )
-        rows = [_clip(clip) | {"made": cuts.made_with(session, clip)} for clip in wanted[: arguments.limit]]
-    for row in rows:
-        row["asked"] = False if arguments.dry_run else _replan(runtime, row["id"])
-    return _show(rows, arguments)
-
-
-def _replan(runtime: Runtime, clip_id: str) -> bool:
-    """Ask for one clip; False where it is cut, withdrawn or gone by now: the others go on."""
-    try:
-        with runtime.work() as session:
-            cuts.replan(session, desk.clip_by_id(session, clip_id), by=BY)
-    except Conflict:
-        return False
-    return True
-
-
-def _clip(clip: Clip) -> dict[str, Any]:
-    return {"id": clip.id, "state": clip.state, "since": clip.state_since, "title": clip.title}
+    return _show(long_verbs.clips_replan(runtime, arguments, by=BY), arguments)
 
 
 def check(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Is everything well that the portal stands on? A line for each fault."""
     faults = doctor.faults(runtime)
     if not arguments.json:
-        for name, words in (*doctor.about_workers(runtime), *doctor.about_inbox(runtime)):
+        for name, words in doctor.about(runtime):
             print(f"{name}: {words}")
     _show([{"part": part, "fault": words} for part, words in faults.items()], arguments)
     if not faults and not arguments.json:
@@ -308,14 +291,9 @@ def compare(runtime: Runtime, arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def receive_mail(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    """Take mails to INBOX_ADDRESS until stopped: films become drafts, answers reach their clip (docs/mail.md)."""
-    return long_verbs.receive_mail(runtime, arguments)
-
-
 def settings_shown(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Every setting, its value and where it comes from; secrets are hidden."""
-    rows = shown(runtime.settings, environment(os.environ))
+    rows = shown(runtime.settings)
     wanted = ("name", "value", "origin", "help") if arguments.json else ("name", "value", "origin")
     return _show([{name: row[name] for name in wanted} for row in rows], arguments)
 
@@ -327,6 +305,19 @@ def openapi(runtime: Runtime, _arguments: argparse.Namespace) -> int:
 
     print(json.dumps(document(runtime.settings.site.url), ensure_ascii=False, indent=2))
     return 0
+
+
+def export(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Everything we keep of one address, as the ZIP that its owner can download."""
+    # Late, as in `openapi`: the words for states and verbs are the site's.
+    from portal.web.words import said_word
+
+    return _show(owner_verbs.export(runtime, arguments, say=said_word), arguments)
+
+
+def erase(runtime: Runtime, arguments: argparse.Namespace) -> int:
+    """Erase everything of one address: all its clips, its words, the address; each clip leaves a receipt."""
+    return _show(owner_verbs.erase(runtime, arguments), arguments)
 
 
 def _known_languages(runtime: Runtime, languages: Any) -> None:
@@ -362,9 +353,15 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--deep", action="store_true", help="also read every published file and compare its hash"
     )
-    _verb(verbs, "receive-mail", receive_mail, json_too=False).add_argument(
+    _verb(verbs, "receive-mail", long_verbs.receive_mail, json_too=False).add_argument(
         "--once", action="store_true", help="empty the mailbox of INBOX_IMAP_URL once and end"
     )
+    exporting = _verb(verbs, "export", export)
+    exporting.add_argument("email", metavar="EMAIL")
+    exporting.add_argument("file", metavar="FILE", type=Path, help="the ZIP to write; must not be there yet")
+    erasing = _verb(verbs, "erase", erase)
+    erasing.add_argument("email", metavar="EMAIL")
+    erasing.add_argument("--yes", action="store_true", help="do it: nothing brings it back")
     _verb(verbs, "settings", settings_shown)
     _verb(verbs, "openapi", openapi, json_too=False)
     helped = verbs.add_parser("help", help="show this")
@@ -469,6 +466,7 @@ def _clip_verbs(verbs: Any) -> None:
     which = replanning.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="every clip whose cut has an older ladder")
     which.add_argument("--clip", metavar="ID", nargs="+", help="these, whatever they were made with")
+    which.add_argument("--captions", action="store_true", help="no films: words of those nobody listened to")
     replanning.add_argument(
         "--other-profile", action="store_true", help="also those made with another profile than the settings'"
     )

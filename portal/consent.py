@@ -5,18 +5,19 @@ A consent is never deleted: taking it back, or giving it anew, closes the row.
 
 import calendar
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal import wordings
 from portal.database import db_now
+from portal.errors import Code, Conflict
 from portal.lifecycle import Actor, record
-from portal.models import Campaign, Clip, Consent, ConsentText
+from portal.models import Campaign, Clip, Consent, ConsentText, CoSignature, SignatureState, State
 from portal.people import hash_token
 from portal.wordings import Wording
 
@@ -25,6 +26,14 @@ REQUIRED: Final = ("site", "adult")
 AGENT_MOST: Final = 200
 LINK_MARK: Final = 16
 """How many hex digits of a link's hash are kept as its mark."""
+
+ASKED_BEFORE: Final = timedelta(days=30)
+"""Whoever agreed is asked again this long before the end; from then on the agreement can be given anew."""
+
+RENEWABLE: Final = frozenset({
+    State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED, State.EXPIRED,
+})  # fmt: skip
+"""States in which an agreement that ends soon, or has ended, can be given anew."""
 
 _IPV4_KEPT: Final = 24
 _IPV6_KEPT: Final = 48
@@ -44,6 +53,7 @@ class Proof:
 
 
 NO_PROOF: Final = Proof()
+NOTHING_SEEN: Final[Mapping[str, str]] = {}
 
 
 def proof_of(*, token: str = "", address: str | None = None, agent: str = "", lang: str = "") -> Proof:
@@ -93,17 +103,28 @@ def give(
     via: str,
     brand: str,
     proof: Proof = NO_PROOF,
+    seen: Mapping[str, str] = NOTHING_SEEN,
 ) -> list[str]:
     """Note that the owner agrees to these purposes; the ones that are new. Raises Unacceptable for unknown ones.
 
-    From the agreement to this site the clip's term counts.
+    From the agreement to this site the clip's term counts. `seen` holds the hash of each text as it was read: raises
+    Conflict(TEXT_CHANGED), by field, for those that are others by now.
     """
     wanted = set(purposes)
     wordings.check(wanted)
     already = standing(session, clip)
     new = [purpose for purpose in PURPOSES if purpose in wanted and purpose not in already]
+    _must_be_read(session, clip, {one: seen[one] for one in new if one in seen}, proof.lang or lang, brand)
     _note(session, clip, new, lang=lang, via=via, brand=brand, proof=proof, at=db_now(session))
     return new
+
+
+def _must_be_read(session: Session, clip: Clip, seen: Mapping[str, str], lang: str, brand: str) -> None:
+    campaign = wordings.campaign_of(session, clip)
+    today = wordings.all_in_force(session, list(seen), lang, brand=brand, campaign=campaign)
+    others = [words.purpose for words in today if words.sha256 != seen[words.purpose]]
+    if others:
+        raise Conflict(Code.TEXT_CHANGED, fields={f"consents.{one}": Code.TEXT_CHANGED for one in others})
 
 
 def renew(
@@ -148,11 +169,11 @@ def _note(
                 link=proof.link,
                 address=proof.address,
                 agent=proof.agent,
+                until=months_later(at, campaign.term_months) if purpose == "site" else None,
             )
         )
-        if purpose == "site":
-            clip.consent_until = months_later(at, campaign.term_months)
     session.flush()
+    settle_end(session, clip)
 
 
 def revoke(session: Session, clip: Clip, purpose: str, *, by: Actor) -> bool:
@@ -162,9 +183,8 @@ def revoke(session: Session, clip: Clip, purpose: str, *, by: Actor) -> bool:
     if consent is None:
         return False
     consent.revoked_at = db_now(session)
-    if purpose == "site":
-        clip.consent_until = None
     session.flush()
+    settle_end(session, clip)
     record(session, clip, "revoke", by=by, detail={"purpose": purpose})
     return True
 
@@ -175,6 +195,29 @@ def standing(session: Session, clip: Clip) -> dict[str, Consent]:
         select(Consent).where(Consent.clip_id == clip.id, Consent.revoked_at.is_(None)).order_by(Consent.id)
     )
     return {consent.purpose: consent for consent in rows}
+
+
+def end_of(session: Session, clip: Clip) -> datetime | None:
+    """Until when the owner alone agreed; None without an agreement to this site."""
+    site = standing(session, clip).get("site")
+    if site is None:
+        return None
+    # Rows that a program of former days wrote have no end of their own: the clip's was theirs.
+    return site.until or clip.consent_until
+
+
+def settle_end(session: Session, clip: Clip) -> None:
+    """Until when the clip may be shown: the earliest end of the owner's agreement and those of the others in the film.
+
+    None while the owner does not agree. Called whenever somebody answers or the owner changes who is in the film.
+    """
+    own = end_of(session, clip)
+    agreed = (CoSignature.state == SignatureState.AGREED, CoSignature.removed_at.is_(None))
+    theirs = session.scalar(
+        select(func.min(CoSignature.until)).where(CoSignature.clip_id == clip.id, *agreed)
+    )
+    clip.consent_until = min(own, theirs) if own is not None and theirs is not None else own
+    session.flush()
 
 
 def months_later(at: datetime, months: int) -> datetime:

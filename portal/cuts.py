@@ -174,7 +174,10 @@ def is_being_edited(session: Session, clip: Clip) -> bool:
 
 
 def adopt(session: Session, clip: Clip, cut: Cut, *, by: Actor) -> None:
-    """Let this cut count; what is public is replaced without a gap. Raises Conflict when it is not made."""
+    """Let this cut count; what is public is replaced without a gap, what is being copied is copied anew.
+
+    Raises Conflict when it is not made.
+    """
     hold(session, clip)
     session.refresh(cut)
     if cut.state != CutState.MADE or cut.film_id != clip.film_id:
@@ -188,8 +191,7 @@ def adopt(session: Session, clip: Clip, cut: Cut, *, by: Actor) -> None:
     record(session, clip, "adopt_cut", by=by, detail={"cut": cut.number, "origin": cut.origin})
     if _has_another_picture(session, clip, cut):
         enqueue(session, clip, JobKind.POSTER, film_id=clip.film_id)
-    if clip.state == State.PUBLISHED:
-        enqueue(session, clip, JobKind.REPUBLISH)
+    _show_anew(session, clip)
 
 
 def _has_another_picture(session: Session, clip: Clip, cut: Cut) -> bool:
@@ -346,11 +348,15 @@ def replace_files(session: Session, clip: Clip, cut: Cut, files: Sequence[Stored
     session.execute(delete(Rendition).where(*old))
     session.add_all(_rendition(cut, file) for file in files)
     session.flush()
+    _show_anew(session, clip)
+    return keys
+
+
+def _show_anew(session: Session, clip: Clip) -> None:
     if clip.state == State.PUBLISHED:
         enqueue(session, clip, JobKind.REPUBLISH)
-    elif _is_being_copied(session, clip):
+    elif clip.state == State.APPROVED and _is_being_copied(session, clip):
         enqueue(session, clip, JobKind.PUBLISH)
-    return keys
 
 
 def _is_being_copied(session: Session, clip: Clip) -> bool:

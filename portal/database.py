@@ -61,13 +61,16 @@ class Base(DeclarativeBase):
 
 
 def make_engine(url: str) -> Engine:
-    """Open the database named by `url`: SQLite in WAL mode with foreign keys on, or PostgreSQL."""
+    """Open the database named by `url`: SQLite in WAL mode with foreign keys on, or PostgreSQL.
+
+    What a statement carries, an address perhaps, stands in no error and so in no log.
+    """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 15})
+        engine = create_engine(url, connect_args={"timeout": 15}, hide_parameters=True)
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
     event.listen(engine, "connect", _tune_postgres)
     return engine
 

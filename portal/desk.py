@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, selectinload
 
-from portal import people, search, thread
+from portal import failures, people, search, thread
 from portal.database import db_now
 from portal.errors import Code, Missing
 from portal.lifecycle import ActorKind
@@ -171,8 +171,15 @@ def promised_by(since: datetime, *, working_days: int = PROMISED_WORKING_DAYS) -
     return due
 
 
-def next_clip(session: Session, *, after: Clip | None = None, person_id: int | None = None) -> str | None:
-    """The id of the oldest clip in review that no colleague holds, behind `after` where there is one."""
+def place_of(clip: Clip) -> tuple[datetime, str]:
+    """Where a clip stands in the line; to be asked before a decision moves it."""
+    return clip.state_since, clip.id
+
+
+def next_clip(
+    session: Session, *, after: tuple[datetime, str] | None = None, person_id: int | None = None
+) -> str | None:
+    """The id of the oldest clip in review that no colleague holds, behind the place `after` where one is named."""
     now = db_now(session)
     free = or_(Clip.claimed_until.is_(None), Clip.claimed_until < now, Clip.claimed_by_id == person_id)
     waiting = (
@@ -180,10 +187,9 @@ def next_clip(session: Session, *, after: Clip | None = None, person_id: int | N
     )
     if after is None:
         return session.scalar(waiting.where(free)) or session.scalar(waiting)
-    behind = or_(
-        Clip.state_since > after.state_since, and_(Clip.state_since == after.state_since, Clip.id > after.id)
-    )
-    others = waiting.where(Clip.id != after.id)
+    since, clip_id = after
+    behind = or_(Clip.state_since > since, and_(Clip.state_since == since, Clip.id > clip_id))
+    others = waiting.where(Clip.id != clip_id)
     return (
         session.scalar(others.where(free, behind))
         or session.scalar(others.where(free))
@@ -257,18 +263,15 @@ def history(session: Session, clip: Clip, *, since_version: int = 0) -> list[Hap
 
 
 def work_figures(session: Session, *, most: int = 50) -> WorkFigures:
-    """How the worker is doing now; of the clips whose last job failed, the newest `most`."""
+    """How the worker is doing now; of the failed jobs that still matter, the newest `most`."""
     now = db_now(session)
     due = (Job.state == JobState.QUEUED, Job.run_after <= now)
     waiting, oldest = session.execute(select(func.count(), func.min(Job.run_after)).where(*due)).one()
     running = session.scalar(select(func.count()).select_from(Job).where(Job.state == JobState.RUNNING)) or 0
-    # What was tried again since is not failed any more.
-    later = aliased(Job)
-    is_overtaken = exists().where(later.clip_id == Job.clip_id, later.created_at > Job.created_at)
     failed = (
         select(Job, Clip)
         .join(Clip, Clip.id == Job.clip_id)
-        .where(Job.state == JobState.FAILED, ~is_overtaken)
+        .where(failures.still_matters())
         .order_by(Job.finished_at.desc(), Job.id)
         .limit(most)
     )

@@ -12,13 +12,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from config import StorageSettings
 from portal import dropbox, keys, postman, workers
 from portal.carrier import inner_storage, offer
 from portal.database import db_now
 from portal.errors import Unavailable
 from portal.migrations import alembic_config
 from portal.runtime import Runtime
-from portal.storage import MIB
+from portal.storage import MIB, Bucket, Storage
 
 # The jail's levels, as docs/deploy.md tells them apart.
 LEVELS = {
@@ -87,6 +88,22 @@ def about_inbox(runtime: Runtime) -> Iterator[tuple[str, str]]:
     yield "inbox", f"the last mail came {ago} ago ({last.outcome}{' ' + last.reason if last.reason else ''})"
 
 
+def about(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """What is worth knowing and no fault: workers, the inbox, a CDN; each by its name, in words."""
+    yield from about_workers(runtime)
+    yield from about_inbox(runtime)
+    yield from about_edge(runtime)
+
+
+def about_edge(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """What a CDN means for films that are taken back; nothing where there is none, or where it is told."""
+    if runtime.settings.storage.has_deaf_edge:
+        yield (
+            "cdn",
+            "is told nothing (CDN_PURGE_URL): it may show what was taken back until its copy of it ends",
+        )
+
+
 def _living(runtime: Runtime) -> list[workers.Known]:
     try:
         with runtime.read() as session:
@@ -151,8 +168,31 @@ def _storage(runtime: Runtime) -> Iterator[str]:
         for bucket in (settings.originals_bucket, settings.public_bucket):
             if offer(f"{settings.endpoint_url}/{bucket}/?list-type=2", b"", method="GET") < 400:
                 yield f"lists the bucket {bucket} to everybody"
+        yield from _open_to_all(storage, runtime.settings.storage, key)
     except Unavailable as error:
         yield f"fails ({error.facts.get('detail', error.code)})"
+
+
+def _open_to_all(storage: Storage, settings: StorageSettings, key: str) -> Iterator[str]:
+    """Whether everybody can read what is published, and nobody an original; some services take no rules from us."""
+    try:
+        for bucket in Bucket:
+            storage.put(bucket, key, b"doctor", content_type="text/plain")
+        for base in {settings.endpoint_url, settings.public_url}:
+            if offer(f"{base}/{settings.originals_bucket}/{key}", b"", method="GET") < 400:
+                yield f"gives what lies in the bucket {settings.originals_bucket} to everybody: ORIGINALS ARE PUBLIC"
+        shown = Storage(settings).public_url(key)
+        try:
+            status = offer(shown, b"", method="GET")
+        except Unavailable as error:
+            yield f"cannot be read at {shown} ({error.facts.get('detail', error.code)})"
+        else:
+            if status >= 400:
+                yield f"gives nobody what lies in the bucket {settings.public_bucket} ({shown} answers {status})"
+    finally:
+        for bucket in Bucket:
+            with suppress(Unavailable):
+                storage.delete(bucket, [key])
 
 
 def _ffmpeg(runtime: Runtime) -> Iterator[str]:

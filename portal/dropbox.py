@@ -14,10 +14,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from config import Site
-from portal import addresses, campaigns, mail_reading, notices, people, submission, thread, withdrawal
+from portal import (
+    addresses,
+    campaigns,
+    mail_reading,
+    notices,
+    people,
+    readiness,
+    submission,
+    thread,
+)
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, PortalError, TooMuch, Unacceptable
-from portal.lifecycle import CLOCK, OWNER
+from portal.lifecycle import OWNER
 from portal.mail_reading import Content, Heading, Verdict
 from portal.models import Campaign, Clip, Consent, IncomingMail, Person, State
 from portal.notices import NoticeKind
@@ -35,9 +44,6 @@ DRAFTS_AT_ONCE: Final = 3
 
 KEPT: Final = timedelta(days=90)
 """How long a mail is known again; mail servers try for five days."""
-
-GIVEN_UP: Final = timedelta(days=30)
-"""As long as a draft with an address is kept (withdrawal.DRAFT_KEPT)."""
 
 _HOUR: Final = timedelta(hours=1)
 _WAIT_SECONDS: Final = 900
@@ -159,24 +165,6 @@ def tidy(session: Session) -> int:
     return session.execute(old).rowcount  # type: ignore[attr-defined, no-any-return]
 
 
-def give_up(session: Session, *, at_most: int = 100) -> int:
-    """Take back films that came by mail and that nobody agreed to show within 30 days; how many.
-
-    From then on they go the way of every withdrawn clip, and are erased. No letter: whoever stands in From may never
-    have written to us.
-    """
-    silent = (
-        select(Clip)
-        .where(Clip.channel == CHANNEL, Clip.state == State.PROCESSING, ~_agreed())
-        .where(Clip.state_since < db_now(session) - GIVEN_UP)
-        .limit(at_most)
-    )
-    clips = list(session.scalars(silent))
-    for clip in clips:
-        withdrawal.withdraw(session, clip, by=CLOCK, is_told=False)
-    return len(clips)
-
-
 def last(session: Session) -> IncomingMail | None:
     """The mail that came last."""
     return session.scalars(select(IncomingMail).order_by(IncomingMail.id.desc()).limit(1)).first()
@@ -217,7 +205,8 @@ def _message(
         if content.film is None or error.code is not Code.REQUIRED:
             raise
     if heading.verdict is Verdict.PASSED:
-        people.confirm(session, owner)
+        people.vouch(session, clip)
+        readiness.settle(session, clip, by=OWNER)
     mail.clip_id, mail.reason = clip.id, _ANSWER
     mail.outcome = Outcome.TAKING if content.film is not None else Outcome.MESSAGE
     return _fate(mail, takes_film=content.film is not None and _may_change(clip, heading))
@@ -251,8 +240,8 @@ def _draft(
         by=OWNER,
         site=box.site,
     )
-    if heading.verdict is Verdict.PASSED and clip.owner_id is not None:
-        people.confirm(session, session.get_one(Person, clip.owner_id))
+    if heading.verdict is Verdict.PASSED:
+        people.vouch(session, clip)
     mail.clip_id = clip.id
     return _fate(mail, takes_film=content is not None and content.film is not None)
 

@@ -17,6 +17,9 @@ FIRST, EDIT, REPLAN = "first", "edit", "replan"
 SHORTEST_SECONDS: Final = 1.0
 """What is left must be worth watching, and long enough for a poster."""
 
+CUTTABLE: Final = 3
+"""A film may be so many times as long as what is taken, when its owner cut it to that before sending it."""
+
 MOST_PASSAGES: Final = 50
 _SAME: Final = 1e-3
 # An instant that lies this near to a frame's, in frames, is that frame's: people and programs round to milliseconds.

@@ -16,6 +16,8 @@ class Code(StrEnum):
     WRONG_SIGN_IN = "wrong_sign_in"
     WRONG_TOKEN = "wrong_token"  # noqa: S105 - a code, no secret
     CROSS_SITE = "cross_site"
+    PAGE_TOO_OLD = "page_too_old"
+    OWN_DECISION = "own_decision"
     # What is not there (any more).
     MISSING = "missing"
     GONE = "gone"
@@ -48,8 +50,11 @@ class Code(StrEnum):
     TOO_LONG_TEXT = "too_long_text"
     TOO_MANY = "too_many"
     WRONG_EMAIL = "wrong_email"
+    EMAIL_SETTLED = "email_settled"
     WRONG_PHONE = "wrong_phone"
     WRONG_DATE = "wrong_date"
+    DATE_TOO_FAR = "date_too_far"
+    ALREADY_ASKED = "already_asked"
     UNKNOWN_THEME = "unknown_theme"
     THEME_NOT_OFFERED = "theme_not_offered"
     # A list of customers.

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, Select, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import Session
 
-from portal import workers
+from portal import failures, workers
 from portal.database import db_now
 from portal.jobs import QUEUES, JobKind
 from portal.models import Clip, Cut, Job, JobState, Notice
@@ -97,14 +97,7 @@ def _lanes(session: Session, now: datetime) -> list[Lane]:
 
 
 def _failed(session: Session) -> dict[tuple[str, str], int]:
-    later = aliased(Job)
-    # What was tried again since is not failed any more.
-    again = exists().where(
-        later.clip_id == Job.clip_id, later.kind == Job.kind, later.created_at > Job.created_at
-    )
-    asked = select(Job.kind, func.coalesce(Job.error_code, ""), func.count()).where(
-        Job.state == JobState.FAILED, ~again
-    )
+    asked = select(Job.kind, func.coalesce(Job.error_code, ""), func.count()).where(failures.still_matters())
     rows = session.execute(asked.group_by(Job.kind, Job.error_code).order_by(Job.kind, Job.error_code))
     return {(kind, code): count for kind, code, count in rows}
 

@@ -202,6 +202,11 @@ def _too_complex(facts: Facts) -> str:
             "une vidéo ordinaire de cette durée. Exportez-la en MP4 (H.264) depuis l’application photo, puis "
             "envoyez-la de nouveau."
         )
+    if facts.get("reason") == "too much memory":
+        return _(
+            "L’image de votre vidéo demande plus de mémoire que nos machines n’en donnent à une vidéo. Exportez-la en "
+            "1080p ou moins depuis l’application photo, puis envoyez-la de nouveau."
+        )
     if facts.get("reason") == "too many tracks":
         return _(
             "Ce fichier contient plus de pistes que nous ne pouvons en prendre. "

@@ -3,12 +3,14 @@
 One table says what is deleted, one what is blanked; the receipt counts by them, and looks again by them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from portal import refusals
 from portal.database import Base, db_now
 from portal.models import (
     Caption,
@@ -16,6 +18,7 @@ from portal.models import (
     Clip,
     ClipLink,
     ClipTheme,
+    CoAnswer,
     Consent,
     CoSignature,
     Cut,
@@ -38,6 +41,9 @@ from portal.models import (
     Upload,
 )
 
+ANSWERS_KEPT: Final = timedelta(hours=24)
+"""How long the first answer to a call is given again to whoever repeats it (portal/web/idempotency.py)."""
+
 # What is personal in a clip's row, and what stands there afterwards.
 BLANK: Final[dict[str, Any]] = {
     "title": "", "first_name": "", "city": "", "product": "", "owned_since": None, "filmed_on": None,
@@ -48,6 +54,8 @@ BLANK: Final[dict[str, Any]] = {
 _DELETED: Final[tuple[Any, ...]] = (
     ClipTheme,
     ClipLink,
+    # Answers before those who gave them: the row they hang on.
+    CoAnswer,
     CoSignature,
     Message,
     Rendition,
@@ -76,8 +84,6 @@ _BLANKED: Final[Mapping[type[Base], dict[str, Any]]] = {
     Consent: {"link": "", "address": "", "agent": ""},
     SupportCase: {"words": "", "phone": "", "outcome": "", "once": None},
     OwnerProof: {"reference": ""},
-    # The hash of the address stays: nobody is asked a second time.
-    Invitation: {"email": None, "first_name": "", "product": "", "owned_since": None, "token_hash": None},
     IncomingMail: {"sender_hash": ""},
 }  # fmt: skip
 
@@ -95,6 +101,8 @@ def forget(session: Session, clip: Clip) -> dict[str, int]:
     for table, values in _BLANKED.items():
         counted[table.__tablename__] = _blank(session, table, _of(table, clip), values)
     counted[Reason.__tablename__] = _blank(session, Reason, reasons, {"words": "", "at_seconds": None})
+    # The hash of the address stays: nobody is asked a second time.
+    counted[Invitation.__tablename__] = refusals.forget_guests(session, Invitation.clip_id == clip.id)
     counted[IdempotencyKey.__tablename__] = _answers(session, clip)
     _end(session, clip)
     session.flush()
@@ -110,13 +118,43 @@ def left(session: Session, clip: Clip) -> dict[str, int]:
     for table, values in _BLANKED.items():
         found[table.__tablename__] = _unblanked(session, table, _of(table, clip), values)
     found[Reason.__tablename__] = _unblanked(session, Reason, _reasons_of(clip), {"words": ""})
+    invited = Invitation.clip_id == clip.id
+    found[Invitation.__tablename__] = _unblanked(session, Invitation, invited, refusals.GUEST_BLANK)
+    answers = select(func.count()).select_from(IdempotencyKey).where(_asked_for(clip))
+    found[IdempotencyKey.__tablename__] = session.scalar(answers) or 0
     found[Clip.__tablename__] = _unblanked(session, Clip, Clip.id == clip.id, BLANK)
     return {name: count for name, count in found.items() if count}
 
 
+def remains(session: Session, clip_ids: Collection[str]) -> list[tuple[str, str]]:
+    """As `left`, of many forgotten clips at once: each with the name of a table where something is found."""
+    ids = list(clip_ids)
+    found: set[tuple[str, str]] = set()
+    for table in _DELETED:
+        asked = select(table.clip_id).where(table.clip_id.in_(ids)).distinct()
+        found.update((one, table.__tablename__) for one in session.scalars(asked))
+    blanked: dict[Any, Mapping[str, Any]] = {**_BLANKED, Invitation: refusals.GUEST_BLANK, Clip: BLANK}
+    for table, values in blanked.items():
+        whose = table.id if table is Clip else table.clip_id
+        rows = session.execute(
+            select(whose, *(getattr(table, name) for name in values)).where(whose.in_(ids))
+        )
+        found.update((row[0], table.__tablename__) for row in rows if list(row[1:]) != list(values.values()))
+    quoting = select(Decision.clip_id).join(Reason, Reason.decision_id == Decision.id)
+    asked = quoting.where(Decision.clip_id.in_(ids), Reason.words != "")
+    found.update((one, Reason.__tablename__) for one in session.scalars(asked))
+    return sorted(found)
+
+
 def forget_invitations(session: Session, address: str) -> int:
-    """Blank every invitation that went to this address; how many. Its hash stays: nobody is asked a second time."""
-    return _blank(session, Invitation, Invitation.email == address, _BLANKED[Invitation])
+    """Forget every invitation that went to this address and call off what waits; how many (`refusals.forget_guests`)."""
+    return refusals.forget_guests(session, Invitation.email == address)
+
+
+def forget_answers(session: Session) -> int:
+    """Forget the first answers of calls that can be repeated no more; how many. For the sweeper."""
+    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < db_now(session) - ANSWERS_KEPT)
+    return int(session.execute(old).rowcount)  # type: ignore[attr-defined]
 
 
 def _of(table: Any, clip: Clip) -> ColumnElement[bool]:
@@ -144,9 +182,16 @@ def _unblanked(session: Session, table: Any, which: ColumnElement[bool], values:
 
 
 def _answers(session: Session, clip: Clip) -> int:
-    """Answers that are kept for a day to be repeated tell what the clip said."""
-    gone = session.execute(delete(IdempotencyKey).where(IdempotencyKey.answer.contains(clip.id)))
+    """Answers to whoever held the clip's link; they are sealed, so that no others can be told to be about it.
+
+    Those go within a day (`forget_answers`).
+    """
+    gone = session.execute(delete(IdempotencyKey).where(_asked_for(clip)))
     return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def _asked_for(clip: Clip) -> ColumnElement[bool]:
+    return IdempotencyKey.caller == f"clip:{clip.id}"
 
 
 def _end(session: Session, clip: Clip) -> None:

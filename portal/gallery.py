@@ -36,7 +36,7 @@ REMEMBERED_FIGURES: Final = 1000
 """Answers kept per database and process, about 1 kB each."""
 
 _PUBLIC = Clip.state == State.PUBLISHED
-_GONE = frozenset({State.WITHDRAWN, State.REMOVED, State.EXPIRED})
+_GONE = frozenset({State.WITHDRAWN, State.REMOVED, State.EXPIRED, State.ERASED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +222,9 @@ def visible(session: Session, clip_id: str) -> Clip:
     if clip is None:
         raise Missing(Code.MISSING)
     if not is_public(clip):
-        # The bare row of an erased clip says by its date that the world once knew it.
-        once = clip.state == State.ERASED and clip.published_at is not None
-        raise Missing(Code.GONE, state=clip.state) if clip.state in _GONE or once else Missing(Code.MISSING)
+        # By its date: what nobody ever saw has not gone, it was never there.
+        is_gone = clip.state in _GONE and clip.published_at is not None
+        raise Missing(Code.GONE, state=clip.state) if is_gone else Missing(Code.MISSING)
     return clip
 
 

@@ -1,6 +1,7 @@
 """Lists of customers to invite, as CSV: read line by line, every fault with its line; stores nothing.
 
-Headings may be English, French or German, cells parted by comma, semicolon or tab, the text UTF-8 with or without BOM.
+Headings may be English, French or German, cells parted by comma, semicolon or tab, the text UTF-8 with or without BOM,
+or as Western Windows writes it.
 """
 
 import csv
@@ -65,16 +66,18 @@ class Reading:
 def read(raw: bytes, *, languages: Sequence[str], lang: str, this_year: int) -> Reading:
     """Every line of a list; `lang` is for lines that name none.
 
-    Raises Unacceptable: NOT_A_LIST without UTF-8, headings or an e-mail column, TOO_MANY above 20 000 lines.
+    Raises Unacceptable: NOT_A_LIST without letters we know, headings or an e-mail column, TOO_MANY above 20 000 lines.
     """
     rows, columns, ignored = _opened(raw)
     guests: list[Guest] = []
     faults: list[Fault] = []
+    told_of = 0
     for line, cells in rows:
-        if len(guests) + len(faults) >= MOST_LINES:
-            raise Unacceptable(Code.TOO_MANY, most=MOST_LINES)
         if not any(cell.strip() for cell in cells):
             continue
+        told_of += 1
+        if told_of > MOST_LINES:
+            raise Unacceptable(Code.TOO_MANY, most=MOST_LINES)
         told = {name: " ".join(cells[place].split()) for name, place in columns.items() if place < len(cells)}
         wrong = [Fault(line, "", Code.INVALID)] if len(cells) > len(columns) + len(ignored) else []
         guest, found = _guest(line, told, languages, lang, this_year)
@@ -85,11 +88,23 @@ def read(raw: bytes, *, languages: Sequence[str], lang: str, this_year: int) -> 
     return Reading(tuple(guests), tuple(faults), ignored)
 
 
-def _opened(raw: bytes) -> tuple[Iterator[tuple[int, list[str]]], dict[str, int], tuple[str, ...]]:
+def text_of(raw: bytes) -> tuple[str, bool]:
+    """A list as text, and whether its letters had to be guessed: no UTF-8, but as Excel saves "CSV" by itself.
+
+    Raises Unacceptable(NOT_A_LIST) for what is neither.
+    """
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("cp1252"), True
     except UnicodeDecodeError as error:
-        raise Unacceptable(Code.NOT_A_LIST, reason="not UTF-8") from error
+        raise Unacceptable(Code.NOT_A_LIST, reason="neither UTF-8 nor Windows") from error
+
+
+def _opened(raw: bytes) -> tuple[Iterator[tuple[int, list[str]]], dict[str, int], tuple[str, ...]]:
+    text, _is_guessed = text_of(raw)
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

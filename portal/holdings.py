@@ -12,7 +12,7 @@ from sqlalchemy import select, true
 
 from portal import cuts, keys, publications
 from portal.errors import Missing
-from portal.ground import Finding, Ground, One, is_whole
+from portal.ground import File, Finding, Ground, One, is_whole
 from portal.jobs import JobKind
 from portal.models import Clip, Film, Notice, NoticeState, Rendition, State, Upload, UploadState
 from portal.rounds import owner
@@ -50,52 +50,58 @@ def _why_not_public(ground: Ground, publication: One | None) -> str:
 def published_files(ground: Ground) -> Iterator[Finding]:
     """I4: every object that a published clip names is public, in its recorded size."""
     listed = {one.key: one.size_bytes for one in ground.public}
-    for publication, rendition in _shown(ground):
-        key = keys.public(publication.token, rendition.name)
-        if listed.get(key) == rendition.size_bytes:
-            continue
-        # Copied after the listing: ask for this one.
-        size = ground.storage.size(Bucket.PUBLIC, key)
-        if size != rendition.size_bytes:
-            detail = f"{rendition.size_bytes} bytes recorded, {'none' if size is None else size} stored"
-            yield Finding("I4", f"{publication.clip_id} {key}", detail, "copy_again")
+    for publication, files in _shown(ground):
+        under = keys.public_prefix(publication.token)
+        for name, _kind, _key, size_bytes, _sha256 in files:
+            key = under + name
+            if listed.get(key) == size_bytes:
+                continue
+            # Copied after the listing: ask for this one.
+            size = ground.storage.size(Bucket.PUBLIC, key)
+            if size != size_bytes:
+                detail = f"{size_bytes} bytes recorded, {'none' if size is None else size} stored"
+                yield Finding("I4", f"{publication.clip_id} {key}", detail, "copy_again")
 
 
 def hashes(ground: Ground) -> Iterator[Finding]:
     """I4, by bytes: what is public is what was made."""
-    for publication, rendition in _shown(ground):
-        key = keys.public(publication.token, rendition.name)
-        digest = hashlib.sha256()
-        try:
-            for start in range(0, rendition.size_bytes, 8 << 20):
-                digest.update(ground.storage.read(Bucket.PUBLIC, key, start, 8 << 20))
-        except Missing:
-            continue  # Said already.
-        if digest.hexdigest() != rendition.sha256:
-            yield Finding("I4", f"{publication.clip_id} {key}", "other bytes than were made", "copy_again")
+    for publication, files in _shown(ground):
+        for name, _kind, _key, size_bytes, sha256 in files:
+            key = keys.public(publication.token, name)
+            digest = hashlib.sha256()
+            try:
+                for start in range(0, size_bytes, 8 << 20):
+                    digest.update(ground.storage.read(Bucket.PUBLIC, key, start, 8 << 20))
+            except Missing:
+                continue  # Said already.
+            if digest.hexdigest() != sha256:
+                yield Finding(
+                    "I4", f"{publication.clip_id} {key}", "other bytes than were made", "copy_again"
+                )
 
 
-def _shown(ground: Ground) -> Iterator[tuple[One, One]]:
-    by_cut: dict[str, list[One]] = {}
-    for rendition in ground.renditions:
-        if rendition.kind not in publications.PRIVATE_KINDS:
-            by_cut.setdefault(rendition.cut_id, []).append(rendition)
+def _shown(ground: Ground) -> Iterator[tuple[One, list[File]]]:
+    """Each publication that anybody may be watching, with the files that must be public for it."""
     for publication in ground.publications:
         clip = ground.clips.get(publication.clip_id)
         if clip is not None and clip.state == State.PUBLISHED and is_whole(publication):
-            for rendition in by_cut.get(publication.cut_id, []):
-                yield publication, rendition
+            files = ground.files.get(publication.cut_id, [])
+            yield publication, [file for file in files if file[1] not in publications.PRIVATE_KINDS]
 
 
 def unnamed_objects(ground: Ground) -> Iterator[Finding]:
     """I5: no private object without a row."""
-    named = {one.key for one in ground.renditions}
+    named = {file[2] for files in ground.files.values() for file in files}
     named |= {film.key for film in ground.films if film.erased_at is None}
     named |= {file["key"] for film in ground.films for file in film.preview.get("files", ())}
     named |= {upload.key for upload in ground.uploads if upload.state in _NAMED_UPLOADS}
     named |= cuts.stills(ground.session, among=ground.clips)
-    working = ground.working()
-    loose = [one.key for one in ground.private if one.key not in named and not _is_made(one.key, working)]
+    working, taking = ground.working(), {one.key for one in ground.uploads if one.state in _LIVING_UPLOADS}
+    loose = [
+        one.key
+        for one in ground.private
+        if one.key not in named and not _is_made(one.key, working) and keys.posted(one.key) not in taking
+    ]
     if loose:
         # By the key itself, too: nothing is deleted that any row names, whosever clip that is.
         elsewhere = _named_anywhere(ground, loose)
@@ -117,6 +123,10 @@ def _named_anywhere(ground: Ground, loose: list[str]) -> set[str]:
         some = loose[start : start + _ASKED_AT_ONCE]
         for column, counts in zip(columns, counting, strict=True):
             found.update(ground.session.scalars(select(column).where(column.in_(some), counts)))
+        stems = {keys.posted(key) for key in some}
+        asked = select(Upload.key).where(Upload.key.in_(stems), Upload.state.in_(_LIVING_UPLOADS))
+        taking = set(ground.session.scalars(asked))
+        found.update(key for key in some if keys.posted(key) in taking)
     return found
 
 
@@ -136,7 +146,10 @@ def named_objects(ground: Ground) -> Iterator[Finding]:
     """I6: no row names an object that is gone."""
     there = {one.key for one in ground.private}
     rows = [(film.clip_id, film.key) for film in ground.films if film.erased_at is None]
-    rows += [(one.clip_id, one.key) for one in ground.renditions]
+    for cut_id, files in ground.files.items():
+        rows += [(ground.clip_of[cut_id], file[2]) for file in files if file[2] not in there]
+    rows += [(film.clip_id, file["key"]) for film in ground.films for file in film.preview.get("files", ())]
+    rows += [(clip.id, clip.still_key) for clip in ground.clips.values() if clip.still_key is not None]
     for clip_id, key in rows:
         # Stored after the listing, or listed elsewhere: ask for this one.
         if key not in there and ground.storage.size(Bucket.ORIGINALS, key) is None:
@@ -144,14 +157,10 @@ def named_objects(ground: Ground) -> Iterator[Finding]:
 
 
 def erased(ground: Ground) -> Iterator[Finding]:
-    """I11: of an erased clip no words, no objects, no letter on its way are left."""
+    """I11: of an erased clip no objects and no letter on its way are left; `fsck.py` looks for its words."""
     gone = {clip.id for clip in ground.clips.values() if clip.state == State.ERASED}
     if not gone:
         return
-    words = (Clip.title, Clip.first_name, Clip.city, Clip.product, Clip.search_text)
-    for clip in ground.read(select(Clip.id, *words).where(Clip.id.in_(gone))):
-        if left := [word.key for word in words if getattr(clip, word.key)]:
-            yield Finding("I11", clip.id, f"still has {', '.join(left)}")
     originals = {film.key: film.clip_id for film in ground.films}
     for key in sorted(one.key for one in ground.private):
         whose = originals.get(key) or owner(key)

@@ -6,12 +6,13 @@ Works without Flask: the worker writes mails with it. French is the source langu
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date as babel_date
@@ -26,6 +27,10 @@ SOURCE = "fr"
 FOLDER = Path(__file__).parent / "translations"
 
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
+_Day = TypeVar("_Day", date, datetime)
+
+# One place, one time of day: the same for all threads of a process, so no context variable.
+_here: dict[str, tzinfo] = {"zone": UTC}
 
 
 @contextmanager
@@ -98,9 +103,20 @@ def raw_ngettext(singular: str, plural: str, n: int) -> str:
     return _catalogue(_current.get()).ngettext(singular, plural, n)
 
 
+def keep_time_of(zone: str) -> None:
+    """From now on this process tells people the time of this zone; raises ZoneInfoNotFoundError."""
+    _here["zone"] = UTC if zone == "UTC" else ZoneInfo(zone)
+
+
+def _local(value: _Day) -> _Day:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(_here["zone"])
+    return value
+
+
 def format_date(value: date | datetime) -> str:
-    """Day, month in words, year."""
-    return babel_date(value, format="long", locale=_current.get())
+    """Day, month in words, year; of an instant the day that it is here."""
+    return babel_date(_local(value), format="long", locale=_current.get())
 
 
 def format_month(value: date) -> str:
@@ -109,8 +125,8 @@ def format_month(value: date) -> str:
 
 
 def format_datetime(value: datetime) -> str:
-    """Date and time of day, to the minute."""
-    locale = _current.get()
+    """Date and time of day here, to the minute."""
+    locale, value = _current.get(), _local(value)
     day = babel_date(value, format="medium", locale=locale)
     hour = babel_time(value, format="short", locale=locale)
     return str(get_datetime_format("medium", locale=locale)).replace("{1}", day).replace("{0}", hour)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from config import UploadLimits
+from config import Site, UploadLimits
 from portal import campaigns, carrier, consent, people, readiness, submission, uploads
 from portal.errors import Code, Missing, PortalError, Unacceptable
 from portal.lifecycle import Actor
@@ -35,6 +35,8 @@ TEXTS: Final = (
 
 FIELDS: Final = ("file", "campaign", "lang", *TEXTS, "consents", "proof")
 _MOST_SIDE_BYTES: Final = 4 * 1024 * 1024
+# Never changed: films that were imported once are known by it.
+_STRETCH: Final = 1024 * 1024
 # A film that was taken back or forgotten may be handed in anew.
 _OVER: Final = (State.WITHDRAWN, State.ERASED)
 
@@ -70,14 +72,35 @@ def wishes(files: list[str], side: Path | None, given: Mapping[str, Any], *, def
     With a side file and no files, everything that it names, beside it. Raises ValueError (which line, what is wrong).
     """
     told = _read(side) if side is not None else {}
-    names = [Path(name) for name in files]
-    if not names and side is not None:
-        names = [side.parent / name for name in told]
-    known = {name.name: row for name, row in ((Path(key), row) for key, row in told.items())}
-    unmet = sorted(set(known) - {name.name for name in names})
-    if unmet:
+    if not files and side is not None:
+        rows = {side.parent / name: row for name, row in told.items()}
+    else:
+        named = _named_by([Path(name) for name in files], list(told), side)
+        rows = {path: told.get(key, {}) for path, key in named.items()}
+    return [_wish(path, {**given, **row}, default_lang) for path, row in rows.items()]
+
+
+def _named_by(paths: list[Path], names: list[str], side: Path | None) -> dict[Path, str]:
+    """By which name of the side file each film is told of; "" for none.
+
+    By its path, as written or seen from the side file; by its last part alone only where that can mean one film.
+    """
+    beside = side.parent if side is not None else Path()
+    by_path = {(base / name).resolve(): name for base in (beside, Path()) for name in names}
+    found = {path: by_path.get(path.resolve(), "") for path in paths}
+    loose = [name for name in names if name not in found.values()]
+    if unmet := sorted(name for name in loose if Path(name).name not in {path.name for path in paths}):
         raise ValueError(f"{side}: tells of {', '.join(unmet)}, which is not among the files")
-    return [_wish(name, {**given, **known.get(name.name, {})}, default_lang) for name in names]
+    for name in loose:
+        likely = [path for path in paths if path.name == Path(name).name]
+        rivals = [other for other in loose if Path(other).name == Path(name).name]
+        if len(likely) > 1 or len(rivals) > 1 or found[likely[0]]:
+            told = ", ".join([*rivals, *map(str, likely)])
+            raise ValueError(
+                f"{side}: {told} have the same name: write each with its folder, as on the command line"
+            )
+        found[likely[0]] = name
+    return found
 
 
 def bring(
@@ -107,7 +130,7 @@ def _begun(runtime: Runtime, wish: Wish, *, by: Actor) -> tuple[str, str, bool]:
 
     What an owner has written meanwhile stays: of a clip that is there, only the film is carried on.
     """
-    _must_be_whole(wish, runtime.settings.uploads)
+    _must_be_whole(wish, runtime.settings.uploads, runtime.settings.site)
     key, site = key_of(wish.path), runtime.settings.site
     with runtime.work() as session:
         campaign = _campaign(session, wish.campaign)
@@ -128,8 +151,10 @@ def _begun(runtime: Runtime, wish: Wish, *, by: Actor) -> tuple[str, str, bool]:
         return clip.id, token, True
 
 
-def _must_be_whole(wish: Wish, limits: UploadLimits) -> None:
+def _must_be_whole(wish: Wish, limits: UploadLimits, site: Site) -> None:
     """Raise for what is no film, would make a clip that nobody can follow, or a consent that nobody can prove."""
+    if wish.lang not in site.languages:
+        raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
     if not wish.path.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(wish.path))
     if not wish.texts.email:
@@ -143,7 +168,7 @@ def key_of(path: Path) -> str:
     """By what a film on the disk is known again: its size, beginning and end."""
     with path.open("rb") as file:
         size = path.stat().st_size
-        told = ":".join((str(size), *carrier.fingerprint(file, size)))
+        told = ":".join((str(size), *carrier.fingerprint(file, size, stretch=_STRETCH)))
     return f"{CHANNEL}:{hashlib.sha256(told.encode()).hexdigest()}"
 
 

@@ -22,7 +22,7 @@ from portal.campaigns import Standing
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.guest_lists import Fault, Guest
-from portal.lifecycle import Actor
+from portal.lifecycle import OWNER, Actor
 from portal.models import Campaign, Clip, Invitation, Notice, NoticeState, OwnerLevel, Person, State
 from portal.notices import NoticeKind, address_hash
 
@@ -34,7 +34,10 @@ LIFE: Final = timedelta(days=60)
 KEPT_AFTER: Final = timedelta(days=90)
 """So long after its end an address is kept for asking a new link; then its hash alone stays."""
 
-TOPIC: Final = "invitations"
+FORWARDED: Final = "forwarded"
+"""The proof's name where somebody takes part by an invitation that went to another address."""
+
+_TOPIC: Final = "invitations"
 _TAKES_GUESTS: Final = (Standing.OPEN, Standing.INVITED_ONLY)
 
 
@@ -81,7 +84,7 @@ def take(
     )  # fmt: skip
     hashes = {guest.line: address_hash(guest.email) for guest in read.guests}
     asked = _asked_before(session, campaign)
-    refused = refusals.refused_among(session, set(hashes.values()), TOPIC)
+    refused = refusals.refused_among(session, set(hashes.values()), _TOPIC)
     faults, skipped, rows = list(read.faults), [], []
     for guest in read.guests:
         found = hashes[guest.line]
@@ -175,7 +178,6 @@ def post_due(session: Session, *, at_most: int = 50) -> int:
             Invitation.campaign_id == campaign.id,
             Invitation.sent_at <= now - timedelta(days=campaign.reminder_days),
             Invitation.reminded_at.is_(None),
-            Invitation.opened_at.is_(None),
             Invitation.expires_at > now,
         ).order_by(Invitation.sent_at)
         for invitation in session.scalars(silent.limit(at_most - written)).all():
@@ -256,15 +258,14 @@ def by_token(session: Session, token: str) -> Invitation:
 
 
 def opened(session: Session, invitation: Invitation) -> None:
-    """Somebody looks at it: the first time counts, and the reminder is not needed any more."""
+    """Somebody looks at it, or a mail scanner does: the first time counts, and changes nothing else."""
     if invitation.opened_at is None:
         invitation.opened_at = db_now(session)
-        _call_off(session, invitation, NoticeKind.REMINDER)
         session.flush()
 
 
 def use(session: Session, invitation: Invitation, clip: Clip, *, by: Actor) -> None:
-    """Begin this clip with the invitation: its level and proof become the clip's, its link is used up.
+    """Begin this clip with the invitation: its link is used up, and its owner counts as `confirm_owner` says.
 
     Raises Conflict(INVITATION_OVER) for the second of two.
     """
@@ -282,21 +283,40 @@ def use(session: Session, invitation: Invitation, clip: Clip, *, by: Actor) -> N
     clip.invitation_id = invitation.id
     session.flush()
     _call_off(session, invitation, NoticeKind.INVITATION, NoticeKind.REMINDER)
-    owner_levels.raise_to(session, clip, OwnerLevel(invitation.level), method=invitation.proof, by=by)
-    confirm_owner(session, clip)
+    confirm_owner(session, clip, by=by)
 
 
-def confirm_owner(session: Session, clip: Clip) -> None:
-    """Whoever began with a mailed link under the address it was mailed to reads that mailbox."""
+def release(session: Session, clip: Clip) -> None:
+    """Give an invitation back whose draft never became a film: its link, or a fresh one, opens another."""
+    session.execute(
+        update(Invitation)
+        .where(Invitation.clip_id == clip.id, Invitation.email.is_not(None))
+        .values(clip_id=None, begun_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire_all()
+
+
+def confirm_owner(session: Session, clip: Clip, *, by: Actor = OWNER) -> None:
+    """What an invitation says of the clip's owner: all of it under the address that was asked, little under another.
+
+    Whoever began with a mailed link under the address it was mailed to reads that mailbox, and counts as what the list
+    proved. A link that was handed on proves no purchase of whoever uses it.
+    """
     invitation = session.get(Invitation, clip.invitation_id) if clip.invitation_id is not None else None
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
-    was_mailed = invitation is not None and invitation.sent_at is not None and invitation.email
-    if was_mailed and owner is not None and invitation is not None and owner.email == invitation.email:
-        people.confirm(session, owner)
+    if invitation is None or owner is None:
+        return
+    if not invitation.email or owner.email != invitation.email:
+        owner_levels.raise_to(session, clip, OwnerLevel.INVITED, method=FORWARDED, by=by)
+        return
+    owner_levels.raise_to(session, clip, OwnerLevel(invitation.level), method=invitation.proof, by=by)
+    if invitation.sent_at is not None:
+        people.vouch(session, clip)
 
 
-def ask_again(session: Session, invitation: Invitation) -> None:
-    """Send a fresh link, once a day at most, to the address that was invited and to no other.
+def ask_again(session: Session, invitation: Invitation) -> bool:
+    """Send a fresh link, once a day at most, to the address that was invited and to no other; whether there is one.
 
     Of a clip that was begun, its owner gets the link to go on. Nothing happens where it was called off or the
     campaign takes nothing; whoever asks is told the same.
@@ -308,25 +328,26 @@ def ask_again(session: Session, invitation: Invitation) -> None:
         if clip is not None and clip.state not in (State.WITHDRAWN, State.ERASED):
             is_draft = clip.state in (State.DRAFT, State.UPLOADING)
             kind = NoticeKind.FINISH_LATER if is_draft else NoticeKind.RECEIVED
-            notices.tell(session, kind, clip, occasion=occasion)
-        return
+            return notices.tell(session, kind, clip, occasion=occasion) is not None
+        return False
     campaign = session.get_one(Campaign, invitation.campaign_id)
     is_over = invitation.ended_at is not None or invitation.email is None or invitation.sent_at is None
     if is_over or campaigns.standing(session, campaign) not in _TAKES_GUESTS:
-        return
+        return False
     if invitation.expires_at <= now:
         invitation.link_number += 1
         invitation.expires_at = now + LIFE
-    _write(session, NoticeKind.INVITATION, invitation, occasion)
+    written = _write(session, NoticeKind.INVITATION, invitation, occasion)
     session.flush()
+    return written > 0
 
 
 def ask_again_by_address(session: Session, email: str) -> None:
     """The same for somebody who lost the letter: the newest invitation to this address that can still be used."""
     rows = select(Invitation).where(Invitation.email_hash == address_hash(email))
-    found = session.scalars(rows.order_by(Invitation.created_at.desc()).limit(1)).one_or_none()
-    if found is not None:
-        ask_again(session, found)
+    for found in session.scalars(rows.order_by(Invitation.created_at.desc(), Invitation.id)).all():
+        if ask_again(session, found):
+            return
 
 
 # Staff ---------------------------------------------------------------------------------------------------
@@ -360,8 +381,9 @@ def of(session: Session, campaign: Campaign, *, skip: int = 0, limit: int = 100)
 def counts(session: Session, campaign: Campaign) -> tuple[int, int]:
     """How many invitations there are, and how many of them nobody has sent yet."""
     unsent = func.count().filter(
-        Invitation.due_at.is_(None), Invitation.sent_at.is_(None), Invitation.ended_at.is_(None)
-    )
+        Invitation.due_at.is_(None), Invitation.sent_at.is_(None), Invitation.ended_at.is_(None),
+        Invitation.email.is_not(None),
+    )  # fmt: skip
     asked = select(func.count(), unsent).where(Invitation.campaign_id == campaign.id)
     every, waiting = session.execute(asked).one()
     return every, waiting
@@ -386,29 +408,10 @@ def state_of(invitation: Invitation, now: datetime) -> str:
 # Forgetting ----------------------------------------------------------------------------------------------
 
 
-def forget_address(session: Session, email: str) -> None:
-    """Forget what we were told of this person for invitations; the hash stays, so that nobody asks again."""
-    _blank(session, Invitation.email_hash == address_hash(email))
-
-
 def forget_old(session: Session) -> int:
     """Forget who did not come, 90 days after the link's end; how many. For the sweeper."""
     before = db_now(session) - KEPT_AFTER
-    return _blank(
-        session, Invitation.email.is_not(None), Invitation.clip_id.is_(None), Invitation.expires_at < before
-    )
-
-
-def _blank(session: Session, *which: Any) -> int:
-    session.flush()
-    done = session.execute(
-        update(Invitation)
-        .where(*which)
-        .values(email=None, first_name="", product="", owned_since=None, token_hash=None)
-        .execution_options(synchronize_session=False)
-    )
-    session.expire_all()
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    return refusals.forget_guests(session, Invitation.clip_id.is_(None), Invitation.expires_at < before)
 
 
 def _call_off(session: Session, invitation: Invitation, *kinds: NoticeKind) -> None:
@@ -416,6 +419,6 @@ def _call_off(session: Session, invitation: Invitation, *kinds: NoticeKind) -> N
     session.execute(
         update(Notice)
         .where(*waiting)
-        .values(state=NoticeState.CANCELLED, address=None)
+        .values(state=NoticeState.CANCELLED, address=None, error_detail=None)
         .execution_options(synchronize_session=False)
     )

@@ -54,11 +54,15 @@ QUEUES = ("light", "short", "heavy", "slow")
 
 @dataclass(frozen=True, slots=True)
 class Bell:
-    """Wake a worker for one row: a job's id, or a notice's for `TELL`; delay in seconds."""
+    """Wake a worker for one row: a job's id, or a notice's for `TELL`; delay in seconds.
+
+    `is_reminder`: the sweep rings again for what should have been taken; not where enough bells wait to be heard.
+    """
 
     kind: JobKind
     subject: str
     delay: float = 0.0
+    is_reminder: bool = False
 
 
 class Wake(Protocol):

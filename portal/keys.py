@@ -18,6 +18,16 @@ def original(clip_id: str, upload_id: str, *, at: datetime) -> str:
     return f"{ORIGINAL_PREFIX}{at:%Y}/{at:%m}/{clip_id}/{upload_id}"
 
 
+def taken(form_key: str) -> str:
+    """A fresh key for the film that was posted to this one, whose sender may post to it again for hours."""
+    return f"{form_key}-{secrets.token_hex(16)}"
+
+
+def posted(key: str) -> str:
+    """The key that a film was posted to, of the one it was taken to; any other key as it is."""
+    return key.partition("-")[0] if key.startswith(ORIGINAL_PREFIX) else key
+
+
 def made(clip_id: str, attempt_token: str, name: str) -> str:
     """Key of a private rendition file; the attempt's token keeps a zombie's files apart."""
     return f"{MADE_PREFIX}{clip_id}/{attempt_token}/{name}"
@@ -43,6 +53,13 @@ def new_public_token() -> str:
     return secrets.token_hex(16)
 
 
-def cache_control(name: str) -> str:
-    """How long browsers and CDNs may keep a published file: tokens are used once, but playlists must die soon."""
-    return "public, max-age=60" if name.endswith(".m3u8") else "public, max-age=31536000, immutable"
+def cache_control(name: str, *, deaf_edge: bool = False) -> str:
+    """How long browsers and CDNs may keep a published file: tokens are used once, but playlists must die soon.
+
+    A CDN that cannot be told to forget (`deaf_edge`) asks the storage again after a minute, so that what was taken back
+    is gone there, too.
+    """
+    if name.endswith(".m3u8"):
+        return "public, max-age=60"
+    edge = ", s-maxage=60" if deaf_edge else ""
+    return f"public, max-age=31536000{edge}, immutable"

@@ -320,12 +320,12 @@ def overdue(session: Session) -> list[Bell]:
     late = and_(Job.state == JobState.QUEUED, Job.run_after <= now - timedelta(seconds=OVERDUE_SECONDS))
     lost = and_(Job.state == JobState.RUNNING, Job.lease_until < now)
     bells: list[Bell] = []
-    # Bounded by queue: a long line of films must not silence a withdrawal's bell, nor flood the broker.
+    # Bounded by queue: a long line of films must not silence a withdrawal's bell.
     for queue in QUEUES:
         kinds = [kind for kind in JobKind if kind.queue == queue]
         found = select(Job.kind, Job.id).where(or_(late, lost), Job.kind.in_(kinds), Job.format <= FORMAT)
         rows = session.execute(found.order_by(Job.run_after).limit(_BELLS_PER_SWEEP)).all()
-        bells += [Bell(JobKind(kind), job_id) for kind, job_id in rows]
+        bells += [Bell(JobKind(kind), job_id, is_reminder=True) for kind, job_id in rows]
     return bells
 
 

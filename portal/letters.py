@@ -21,16 +21,19 @@ from portal import (
     people,
     reasons,
     receipt_words,
+    receipts,
+    retention,
     signatures,
     submission,
     support,
+    team_letters,
     thread,
     views,
 )
 from portal.edits import EditList
 from portal.errors import Code, Missing
 from portal.i18n import format_clock, format_date, format_datetime, language, raw_gettext, raw_ngettext
-from portal.models import Campaign, Clip, CoSignature, Cut, Decision, Notice, Person, Receipt
+from portal.models import Campaign, Clip, CoSignature, Cut, Decision, Notice, Person
 from portal.notices import CUT_OCCASION, TOPICS, NoticeKind, address_hash
 
 UNDO_HOURS = 24
@@ -88,6 +91,9 @@ def _to_status(session: Session, notice: Notice, site: Site) -> str:
     clip = session.get(Clip, notice.clip_id) if notice.clip_id is not None else None
     if clip is None:
         raise Missing(Code.MISSING, notice=notice.id)
+    if notice.person_id is not None and notice.person_id != clip.owner_id:
+        # The address was put right while this letter was on its way to the former one.
+        raise Missing(Code.GONE, notice=notice.id)
     return status_address(site, clip.lang, submission.new_link(session, clip, mailed_to=notice.person_id))
 
 
@@ -116,7 +122,7 @@ def _to_receipt(_session: Session, notice: Notice, site: Site) -> str:
 def _to_signature(session: Session, notice: Notice, site: Site) -> str:
     """The link of somebody in a film; raises Missing when the owner has taken that name off the list meanwhile."""
     row = session.get(CoSignature, notice.about)
-    if row is None:
+    if row is None or row.removed_at is not None:
         raise Missing(Code.GONE, notice=notice.id)
     token = signatures.open_link(session, row, key=site.secret_key)
     return f"{site.url}/{notice.lang or site.default_language}/a/{token}"
@@ -146,8 +152,21 @@ def _to_clip(_session: Session, notice: Notice, site: Site) -> str:
     return f"{site.url}/{notice.lang or site.default_language}/c/{notice.clip_id}"
 
 
+def _to_contact(_session: Session, notice: Notice, site: Site) -> str:
+    """Where it says how to write to us: the clip itself is another address's by now."""
+    return f"{site.url}/{notice.lang or site.default_language}/pages/legal"
+
+
 def _to_case(_session: Session, notice: Notice, site: Site) -> str:
     return f"{site.url}/studio/support/{notice.about}"
+
+
+def _to_queue(_session: Session, notice: Notice, site: Site) -> str:
+    return f"{site.url}/studio/review" + ("?flag=replies" if notice.facts.get("messages") else "")
+
+
+def _to_failures(_session: Session, _notice: Notice, site: Site) -> str:
+    return f"{site.url}/studio/settings"
 
 
 _LINKS: Final[Mapping[NoticeKind, Callable[[Session, Notice, Site], str]]] = {
@@ -158,18 +177,24 @@ _LINKS: Final[Mapping[NoticeKind, Callable[[Session, Notice, Site], str]]] = {
     NoticeKind.ERASED: _to_receipt,
     NoticeKind.CO_SIGNATURE: _to_signature,
     NoticeKind.CO_SIGNATURE_TAKEN_BACK: _to_sheet,
+    NoticeKind.CO_RENEWAL: _to_signature,
+    NoticeKind.CO_FILM_CHANGED: _to_signature,
+    NoticeKind.USE_TAKEN_BACK: _to_sheet,
     NoticeKind.MAIL_REFUSED: _to_call,
     NoticeKind.RENEWAL: _to_renewal,
     NoticeKind.EXPIRED: _to_renewal,
     NoticeKind.MESSAGE: _to_thread,
     NoticeKind.THANKS: _to_clip,
     NoticeKind.CASE_OPENED: _to_case,
+    NoticeKind.PROMISES_DUE: _to_queue,
+    NoticeKind.OWNERS_WROTE: _to_queue,
+    NoticeKind.JOBS_FAILED: _to_failures,
+    NoticeKind.ADDRESS_CHANGED: _to_contact,
 }
 
 
 def _receipt(session: Session, notice: Notice) -> dict[str, Any]:
-    receipt = session.get(Receipt, notice.about)
-    facts = receipt.facts if receipt is not None else notice.facts
+    facts = receipts.by_number(session, notice.about).facts if notice.about else notice.facts
     return {
         "which": receipt_words.which(facts),
         "lines": receipt_words.lines(facts),
@@ -190,6 +215,18 @@ def _promise(session: Session, notice: Notice) -> dict[str, Any]:
     return {"days": call.answer_days} if call is not None else {}
 
 
+def _withdrawn(session: Session, notice: Notice) -> dict[str, Any]:
+    clip = session.get(Clip, notice.clip_id) if notice.clip_id is not None else None
+    return {"was_public": clip is not None and clip.published_at is not None}
+
+
+def _ending(session: Session, notice: Notice) -> dict[str, Any]:
+    """The day on which all of it is erased if nothing happens until then; nothing where no day is set."""
+    clip = session.get(Clip, notice.clip_id) if notice.clip_id is not None else None
+    day = retention.erased_on(session, clip) if clip is not None else None
+    return {"erased_on": format_date(day)} if day is not None else {}
+
+
 # What a letter says beside, made when it is written: in its reader's language, and nothing of it is stored.
 _FACTS: Final[Mapping[NoticeKind, Callable[[Session, Notice], dict[str, Any]]]] = {
     NoticeKind.ERASED: _receipt,
@@ -197,10 +234,19 @@ _FACTS: Final[Mapping[NoticeKind, Callable[[Session, Notice], dict[str, Any]]]] 
     NoticeKind.REMINDER: invitations.told,
     NoticeKind.MAIL_REFUSED: _why,
     NoticeKind.RECEIVED: _promise,
+    NoticeKind.WITHDRAWN: _withdrawn,
+    NoticeKind.FINISH_LATER: _ending,
+    NoticeKind.CHANGES_REQUESTED: _ending,
+    NoticeKind.REJECTED: _ending,
+    NoticeKind.REMOVED: _ending,
+    NoticeKind.FAILED: _ending,
+    NoticeKind.EXPIRED: _ending,
     NoticeKind.PUBLISHED: views.approval_line,
     NoticeKind.MESSAGE: thread.told,
     NoticeKind.THANKS: views.told,
     NoticeKind.CASE_OPENED: support.told,
+    NoticeKind.PROMISES_DUE: team_letters.told,
+    NoticeKind.JOBS_FAILED: team_letters.told,
 }
 
 

@@ -47,14 +47,20 @@ SIGNER = Actor(ActorKind.SIGNER)
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One verb: where it may start, where it leads."""
+    """One verb: where it may start, where it leads; `asks`: the worker is asked for what the state needs (`ON_ENTER`)."""
 
     sources: frozenset[State]
     target: State
+    asks: bool = True
 
 
 def _from(*sources: State, to: State) -> Transition:
     return Transition(frozenset(sources), to)
+
+
+def _back(to: State) -> Transition:
+    """Undoing a withdrawal where the worker has done its part already."""
+    return Transition(frozenset({State.WITHDRAWN}), to, asks=False)
 
 
 _S = State
@@ -76,7 +82,17 @@ TRANSITIONS: dict[str, Transition] = {
     "unpublish": _from(_S.APPROVED, _S.PUBLISHED, to=_S.REMOVED),
     "reopen": _from(_S.REJECTED, _S.REMOVED, _S.EXPIRED, to=_S.IN_REVIEW),
     "withdraw": Transition(LIVING, _S.WITHDRAWN),
-    "restore": _from(_S.WITHDRAWN, to=_S.IN_REVIEW),
+    "give_up": _from(_S.PROCESSING, _S.CHANGES_REQUESTED, to=_S.WITHDRAWN),
+    # An undone withdrawal leads to where the clip was, and nothing public comes back without a second look.
+    "restore": _back(_S.IN_REVIEW),
+    "restore_draft": _back(_S.DRAFT),
+    "restore_film": _from(_S.WITHDRAWN, to=_S.PROCESSING),
+    "restore_waiting": _back(_S.PROCESSING),
+    "restore_changes": _back(_S.CHANGES_REQUESTED),
+    "restore_failure": _back(_S.FAILED),
+    "restore_refusal": _back(_S.REJECTED),
+    "restore_removal": _back(_S.REMOVED),
+    "restore_expiry": _back(_S.EXPIRED),
     "expire": _from(_S.PUBLISHED, to=_S.EXPIRED),
     "erase": _from(_S.WITHDRAWN, _S.REJECTED, _S.REMOVED, _S.EXPIRED, _S.FAILED, to=_S.ERASED),
 }
@@ -150,7 +166,7 @@ def move(
         raise Conflict(Code.CONFLICT, verb=verb, state=clip.state, version=clip.version)
     event_id = _write(session, clip, verb, by=by, source=source, detail=detail)
     _cancel_overtaken_jobs(session, clip)
-    for kind in ON_ENTER.get(transition.target, ()):
+    for kind in ON_ENTER.get(transition.target, ()) if transition.asks else ():
         enqueue(session, clip, kind, delay=delay)
     return event_id
 

@@ -1,4 +1,4 @@
-"""Verbs of the command line that take their time: `clips import` and `receive-mail`; they say how far they are.
+"""Verbs of the command line that take their time: `clips import`, `clips replan`, `receive-mail`.
 
 Parse nothing: cli.py does.
 """
@@ -13,9 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from portal import importing, postman, reasons
-from portal.errors import PortalError
+from portal import captions, cuts, desk, importing, postman, reasons
+from portal.errors import Conflict, PortalError
 from portal.lifecycle import Actor
+from portal.models import Clip
 from portal.runtime import Runtime
 
 
@@ -46,6 +47,52 @@ def clips_import(runtime: Runtime, arguments: argparse.Namespace, *, by: Actor) 
         failed += report.error is not None
         progress.ended(report)
     return 1 if failed else 0
+
+
+def clips_replan(runtime: Runtime, arguments: argparse.Namespace, *, by: Actor) -> list[dict[str, Any]]:
+    """Have clips made again that were made with an older ladder; one row for each, `asked` where it is under way.
+
+    With `captions` their words alone: of films that nobody has listened to.
+    """
+    if arguments.captions:
+        return _listened(runtime, arguments)
+    profile = runtime.settings.media.profile if arguments.other_profile else None
+    with runtime.read() as session:
+        wanted = (
+            [desk.clip_by_id(session, one) for one in arguments.clip]
+            if arguments.clip
+            else cuts.outdated(session, profile=profile, at_most=arguments.limit)
+        )
+        rows = [told(clip) | {"made": cuts.made_with(session, clip)} for clip in wanted[: arguments.limit]]
+    for row in rows:
+        row["asked"] = False if arguments.dry_run else _replan(runtime, row["id"], by=by)
+    return rows
+
+
+def _listened(runtime: Runtime, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    with runtime.read() as session:
+        rows = [told(clip) for clip in captions.unheard(session, at_most=arguments.limit)]
+    for row in rows:
+        row["asked"] = False
+        if not arguments.dry_run:
+            with runtime.work() as session:
+                row["asked"] = captions.listen(session, desk.clip_by_id(session, row["id"]))
+    return rows
+
+
+def _replan(runtime: Runtime, clip_id: str, *, by: Actor) -> bool:
+    """Ask for one clip; False where it is cut, withdrawn or gone by now: the others go on."""
+    try:
+        with runtime.work() as session:
+            cuts.replan(session, desk.clip_by_id(session, clip_id), by=by)
+    except Conflict:
+        return False
+    return True
+
+
+def told(clip: Clip) -> dict[str, Any]:
+    """A clip as the command line shows it."""
+    return {"id": clip.id, "state": clip.state, "since": clip.state_since, "title": clip.title}
 
 
 class _Progress:
@@ -115,7 +162,7 @@ def _mib(count: int) -> str:
 
 
 def receive_mail(runtime: Runtime, arguments: argparse.Namespace) -> int:
-    """Take the mails to INBOX_ADDRESS until stopped; what is at hand then is finished first."""
+    """Take mails to INBOX_ADDRESS until stopped: films become drafts, answers reach their clip (docs/mail.md)."""
     if not runtime.settings.mail.inbox:
         message = "INBOX_ADDRESS: is not set, for example INBOX_ADDRESS=films@brand.example"
         raise ValueError(message)

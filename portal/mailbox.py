@@ -5,7 +5,8 @@ Never reads a mail; erasing a clip must not leave its mail behind, so that nothi
 
 import imaplib
 import ssl
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import Event
@@ -16,9 +17,16 @@ from imapclient import DELETED, FLAGGED, SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError
 
 from portal.errors import Code, Unavailable
+from portal.mailer import is_loopback
 
 MAILS_AT_ONCE: Final = 50
-"""So many are looked at before the connection is made anew."""
+"""So many are dealt with before the connection is made anew."""
+
+LOOKS_AT_ONCE: Final = 200
+"""So many are fetched for that: most of them may have to wait."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0
+"""Seconds until a mail that could not be taken now is fetched again: twice as long each time."""
 
 TIMEOUT: Final = SocketTimeout(connect=10, read=60)
 UNREAD_TOO_LONG: Final = timedelta(minutes=15)
@@ -47,21 +55,37 @@ class Mailbox:
     def __init__(self, url: str, max_bytes: int) -> None:
         self._parts = urlsplit(url)
         self._max_bytes = max_bytes
+        # When each mail that had to wait may be fetched again, and after which pause.
+        self._later: dict[int, tuple[float, float]] = {}
 
     def empty(self, take: Take, *, stop: Event | None = None) -> int:
         """Bring every mail that nobody has flagged, oldest first; how many were dealt with. Raises Unavailable.
 
-        A mail is deleted only after it was taken: whoever dies in between is brought it again.
+        A mail is deleted only after it was taken: whoever dies in between is brought it again. One that cannot be
+        taken now lets the others pass, and is fetched again after a growing pause.
         """
         done = 0
         with self._opened() as imap:
-            for uid in sorted(imap.search(["UNFLAGGED", "UNDELETED"]))[:MAILS_AT_ONCE]:
-                if stop is not None and stop.is_set():
+            for uid in self._due(imap.search(["UNFLAGGED", "UNDELETED"])):
+                if done >= MAILS_AT_ONCE or (stop is not None and stop.is_set()):
                     break
-                done += self._bring(imap, uid, take)
+                if self._bring(imap, uid, take):
+                    done += 1
+                else:
+                    self._put_off(uid)
             if done:
                 self._expunge(imap)
         return done
+
+    def _due(self, waiting: Iterable[int]) -> list[int]:
+        there, now = sorted(waiting), time.monotonic()
+        self._later = {uid: self._later[uid] for uid in there if uid in self._later}
+        return [uid for uid in there if uid not in self._later or self._later[uid][0] <= now][:LOOKS_AT_ONCE]
+
+    def _put_off(self, uid: int) -> None:
+        _until, pause = self._later.get(uid, (0.0, FIRST_PAUSE / 2))
+        pause = min(pause * 2, LONGEST_PAUSE)
+        self._later[uid] = (time.monotonic() + pause, pause)
 
     def fault(self) -> str | None:
         """Why this mailbox cannot be emptied, or that nobody does; None when all is well."""
@@ -115,6 +139,10 @@ class Mailbox:
         try:
             if not is_tls and imap.has_capability("STARTTLS"):
                 imap.starttls(ssl.create_default_context())
+            elif not is_tls and not is_loopback(host):
+                raise Unavailable(
+                    Code.OURS_MAIL, detail="the server offers no TLS: the password is not sent in the clear"
+                )
             imap.login(unquote(self._parts.username or ""), unquote(self._parts.password or ""))
             yield imap
         finally:

@@ -1,29 +1,28 @@
 """Everything that we keep of one owner, as one ZIP that opens without us: films, texts, captions, consents, history.
 
 Gathers from the rows first, then reads the storage in chunks while it is sent: no copy lies anywhere, and no
-transaction is open meanwhile. Of other people only what the owner told us is in it.
+transaction is open meanwhile. Of other people only what the owner told us is in it, and what they answered.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 from zipstream import ZipStream
 
 from config import ROOT, Site
-from portal import captions, i18n, owners, reasons, signatures, themes, thread, webvtt
+from portal import captions, i18n, owners, proof_file, reasons, signatures, themes, thread, webvtt
 from portal.models import (
     AuditEvent,
     Clip,
-    Consent,
-    Decision,
+    CoSignature,
     Film,
     Invitation,
     Notice,
@@ -133,7 +132,17 @@ def _account(session: Session, person: Person) -> dict[str, Any]:
         "letters_wanted": sorted(owners.letters_wanted(session, person)),
         "invitations": [{name: getattr(one, name) for name in names} for one in session.scalars(asked)],
         "letters": [_letter(one) for one in session.scalars(letters)],
+        "seen_in": [
+            _seen_in(session, row, clip) for row, clip in signatures.asked_of(session, person.email or "")
+        ],
     }
+
+
+def _seen_in(session: Session, row: CoSignature, clip: Clip) -> dict[str, Any]:
+    """A film of somebody else's in which this person was asked to agree to be shown, and every answer given."""
+    found = [one for one in proof_file.rows(session, clip).signatures if one.id == row.id]
+    told = {"title": clip.title, "by": clip.first_name, "asked_at": row.asked_at}
+    return told | {"answers": [asdict(answer) for one in found for answer in one.answers]}
 
 
 def _told(session: Session, storage: Storage, clip: Clip, number: int) -> _Told:
@@ -153,10 +162,8 @@ def _told(session: Session, storage: Storage, clip: Clip, number: int) -> _Told:
         "views": clip.views,
         "texts": {name: getattr(clip, name) for name in _TEXTS},
         "themes": _themes(session, clip),
-        "consents": _consents(session, clip),
-        "people": [_named(one) for one in signatures.of(session, clip)],
+        **_proof(session, clip),
         "messages": [_message(one) for one in thread.of(session, clip)],
-        "decisions": _decisions(session, clip),
         "calls": _calls(session, clip),
         "letters": _letters(session, clip),
         "history": _history(session, clip),
@@ -199,53 +206,21 @@ def _themes(session: Session, clip: Clip) -> list[dict[str, str]]:
     return [{"slug": one.slug, **{name.lang: name.name for name in one.names}} for one in rows]
 
 
-def _consents(session: Session, clip: Clip) -> list[dict[str, Any]]:
-    asked = select(Consent).where(Consent.clip_id == clip.id).options(selectinload(Consent.text))
-    return [
-        {
-            "purpose": one.purpose,
-            "given_at": one.given_at,
-            "given_via": one.given_via,
-            "from_network": one.address,
-            "with_program": one.agent,
-            "revoked_at": one.revoked_at,
-            "text": one.text.body,
-            "text_lang": one.text.lang,
-            "text_version": one.text.version,
-            "text_sha256": one.text.sha256,
-        }
-        for one in session.scalars(asked.order_by(Consent.id))
-    ]
-
-
-def _named(one: Any) -> dict[str, Any]:
-    # From where somebody else agreed is that person's, not the owner's.
-    return {
-        "name": one.name, "email": one.email, "is_minor": one.is_minor, "state": one.state, "asked_at": one.asked_at,
-        "answered_at": one.answered_at,
-    }  # fmt: skip
+def _proof(session: Session, clip: Clip) -> dict[str, Any]:
+    """What was agreed to, by whom and until when; which films came; what was decided: as the proof page has it."""
+    proof = proof_file.rows(session, clip, for_owner=True)
+    parts: dict[str, Sequence[Any]] = {
+        "consents": proof.agreements,
+        "people": proof.signatures,
+        "films": proof.films,
+        "decisions": proof.rulings,
+        "owner_level_proofs": proof.levels,
+    }
+    return {name: [asdict(one) for one in rows] for name, rows in parts.items()}
 
 
 def _message(one: Any) -> dict[str, Any]:
     return {"author": one.author, "made_at": one.made_at, "via": one.via, "words": one.words}
-
-
-def _decisions(session: Session, clip: Clip) -> list[dict[str, Any]]:
-    asked = (
-        select(Decision)
-        .where(Decision.clip_id == clip.id, Decision.undone_at.is_(None))
-        .order_by(Decision.id)
-    )
-    return [
-        {
-            "verb": one.verb,
-            "made_at": one.made_at,
-            "reasons": [
-                {"code": why.code, "at_seconds": why.at_seconds, "words": why.words} for why in one.reasons
-            ],
-        }
-        for one in session.scalars(asked)
-    ]
 
 
 def _calls(session: Session, clip: Clip) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Never writes the letters (`letters.py` does), never sends (the worker does, with
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import db_now
 from portal.jobs import Bell, JobKind, ask
-from portal.models import Clip, Notice, NoticeState, Person, Refusal
+from portal.models import Clip, Invitation, Notice, NoticeState, Person, Refusal, State
 
 LEASE_SECONDS = 180.0
 RETRY_PAUSES = (60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0)
@@ -44,6 +44,10 @@ class NoticeKind(StrEnum):
     CO_SIGNATURE = "co_signature"
     CO_SIGNATURE_REFUSED = "co_signature_refused"
     CO_SIGNATURE_TAKEN_BACK = "co_signature_taken_back"
+    CO_RENEWAL = "co_renewal"
+    CO_ENDING = "co_ending"
+    CO_FILM_CHANGED = "co_film_changed"
+    USE_TAKEN_BACK = "use_taken_back"
     SIGN_IN = "sign_in"
     MESSAGE = "message"
     THANKS = "thanks"
@@ -54,6 +58,11 @@ class NoticeKind(StrEnum):
     CASE_OPENED = "case_opened"
     MAIL_TAKEN = "mail_taken"
     MAIL_REFUSED = "mail_refused"
+    PROMISES_DUE = "promises_due"
+    OWNERS_WROTE = "owners_wrote"
+    JOBS_FAILED = "jobs_failed"
+    FRESH_LINK = "fresh_link"
+    ADDRESS_CHANGED = "address_changed"
 
 
 TOPICS: Final[Mapping[NoticeKind, str]] = {
@@ -71,7 +80,19 @@ CUT_OCCASION = "cut:"
 UNASKED_A_DAY = 20
 """Anybody may type anybody's address: so many letters a day leave for one before a moderator has looked."""
 
-_UNASKED = (NoticeKind.RECEIVED, NoticeKind.FINISH_LATER, NoticeKind.FAILED)
+_UNASKED = (NoticeKind.RECEIVED, NoticeKind.FINISH_LATER, NoticeKind.FAILED, NoticeKind.FRESH_LINK)
+
+ADDRESS_KEPT: Final = timedelta(days=14)
+"""So long a bare address stays with a letter that did not leave or was called off: staff may still send it again."""
+
+COPY_KEPT: Final = timedelta(days=1)
+"""So long a copy in our own folder stays of a letter whose address is kept nowhere else."""
+
+_ON_THEIR_WAY = (NoticeState.WAITING, NoticeState.SENDING)
+_GUESTS = (NoticeKind.INVITATION, NoticeKind.REMINDER)
+# After these nothing of their reader is kept: nobody waits for a second try of a letter that cannot be delivered.
+_LAST = (NoticeKind.ERASED,)
+_ASKED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +222,21 @@ def _told_today(session: Session, owner: Person, now: datetime) -> int:
 def cancel(session: Session, clip: Clip, kind: NoticeKind) -> None:
     """Take waiting letters of this kind out of the outbox (the decision was undone)."""
     waiting = (Notice.clip_id == clip.id, Notice.kind == kind, Notice.state == NoticeState.WAITING)
+    called_off = {"state": NoticeState.CANCELLED, "address": None, "error_detail": None}
+    session.execute(update(Notice).where(*waiting).values(**called_off))
+
+
+def cancel_for(session: Session, clip: Clip, person_id: int) -> None:
+    """Take letters about this clip to this person out of the outbox: it is somebody else's now."""
+    waiting = (Notice.clip_id == clip.id, Notice.person_id == person_id, Notice.state == NoticeState.WAITING)
     session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED))
 
 
 def call_off(session: Session, about: str) -> None:
     """Take waiting letters that speak of this row out of the outbox: it is no more."""
     waiting = (Notice.about == about, Notice.state == NoticeState.WAITING)
-    session.execute(update(Notice).where(*waiting).values(state=NoticeState.CANCELLED, address=None))
+    called_off = {"state": NoticeState.CANCELLED, "address": None, "error_detail": None}
+    session.execute(update(Notice).where(*waiting).values(**called_off))
 
 
 def claim_notice(session: Session, notice_id: int, *, lease_seconds: float = LEASE_SECONDS) -> Told | None:
@@ -263,10 +292,20 @@ def is_cancelled(session: Session, told: Told) -> bool:
 
 
 def notice_failed(
-    session: Session, told: Told, detail: str, *, pauses: Sequence[float] = RETRY_PAUSES
+    session: Session,
+    told: Told,
+    detail: str,
+    *,
+    pauses: Sequence[float] = RETRY_PAUSES,
+    is_final: bool = False,
 ) -> bool:
-    """The letter did not leave: again after a growing pause, for a day; then it stays `failed` for staff to see."""
-    if told.attempt > len(pauses):
+    """The letter did not leave: again after a growing pause, for a day; then it stays `failed` for staff to see.
+
+    `is_final`: the mail server will never take it. A receipt that cannot be delivered forgets its address at once.
+    """
+    if is_final or told.attempt > len(pauses):
+        if told.kind in _LAST:
+            return _report(session, told, state=NoticeState.FAILED, error_detail=None, address=None)
         return _report(session, told, state=NoticeState.FAILED, error_detail=detail[:2000])
     pause = pauses[told.attempt - 1]
     later = db_now(session) + timedelta(seconds=pause)
@@ -278,6 +317,11 @@ def notice_failed(
         lease_until=None,
         error_detail=detail[:2000],
     )
+
+
+def notice_void(session: Session, told: Told) -> bool:
+    """What the letter speaks of is gone: nobody needs it any more, and nobody has to look into it."""
+    return _report(session, told, state=NoticeState.CANCELLED, error_detail=None, address=None)
 
 
 def _report(session: Session, told: Told, **values: Any) -> bool:
@@ -303,9 +347,61 @@ def overdue_notices(session: Session) -> list[Bell]:
     )
     lost = and_(Notice.state == NoticeState.SENDING, Notice.lease_until < now)
     found = select(Notice.id).where(or_(late, lost)).order_by(Notice.run_after).limit(_BELLS_PER_SWEEP)
-    return [Bell(JobKind.TELL, str(notice_id)) for notice_id in session.scalars(found)]
+    return [Bell(JobKind.TELL, str(notice_id), is_reminder=True) for notice_id in session.scalars(found)]
+
+
+# Forgetting ----------------------------------------------------------------------------------------------
+
+
+def forget_about(session: Session, abouts: Collection[str]) -> None:
+    """Forget whom letters that speak of these rows went to, however they ended; those on their way are called off."""
+    theirs = Notice.about.in_(list(abouts))
+    quiet = {"synchronize_session": False}
+    called_off = update(Notice).where(theirs, Notice.state.in_(_ON_THEIR_WAY))
+    session.execute(called_off.values(state=NoticeState.CANCELLED).execution_options(**quiet))
+    blanked = update(Notice).where(theirs).values(address=None, error_detail=None, facts={})
+    session.execute(blanked.execution_options(**quiet))
+    session.expire_all()
+
+
+def forget_addresses(session: Session) -> int:
+    """Forget bare addresses of letters that failed or were called off 14 days ago; how many. For the sweeper."""
+    old = (
+        Notice.address.is_not(None),
+        Notice.state.in_([NoticeState.FAILED, NoticeState.CANCELLED]),
+        Notice.run_after < db_now(session) - ADDRESS_KEPT,
+    )
+    blanked = update(Notice).where(*old).values(address=None, error_detail=None)
+    return session.execute(blanked).rowcount  # type: ignore[attr-defined, no-any-return]
 
 
 def message_ids(session: Session, clip_id: str) -> list[str]:
-    """Under which ids letters about this clip were written."""
-    return list(session.scalars(select(Notice.message_id).where(Notice.clip_id == clip_id)))
+    """Under which ids letters about this clip, and about the invitation it was begun with, were written."""
+    invited = select(Invitation.id).where(Invitation.clip_id == clip_id)
+    about_it = or_(Notice.clip_id == clip_id, Notice.about.in_(invited))
+    return list(session.scalars(select(Notice.message_id).where(about_it)))
+
+
+def spent(session: Session, lying: Iterable[str]) -> list[str]:
+    """Which of the letters that lie in our own folder keep an address that is kept nowhere else (by their ids).
+
+    Those to people, guests and clips that are forgotten by now, and what went to a bare address alone a day ago.
+    """
+    ids = list(lying)
+    day_ago = db_now(session) - COPY_KEPT
+    guests_gone = and_(Notice.kind.in_(_GUESTS), Invitation.email.is_(None))
+    nobody_else = Notice.kind.in_([NoticeKind.ERASED, NoticeKind.MAIL_REFUSED, NoticeKind.ADDRESS_CHANGED])
+    bare = and_(nobody_else, Notice.person_id.is_(None), Notice.sent_at < day_ago)
+    person_gone = and_(Notice.person_id.is_not(None), Person.email.is_(None))
+    asked = (
+        select(Notice.message_id)
+        .outerjoin(Person, Person.id == Notice.person_id)
+        .outerjoin(Invitation, Invitation.id == Notice.about)
+        .outerjoin(Clip, Clip.id == Notice.clip_id)
+        .where(or_(guests_gone, bare, person_gone, Clip.state == State.ERASED))
+    )
+    found: list[str] = []
+    for start in range(0, len(ids), _ASKED_AT_ONCE):
+        some = Notice.message_id.in_(ids[start : start + _ASKED_AT_ONCE])
+        found += session.scalars(asked.where(some))
+    return found

@@ -66,7 +66,7 @@ def failed_count(session: Session) -> int:
 def send_again(session: Session, notice_id: int) -> None:
     """Try a letter now that failed or waits for its next attempt, with a whole day of attempts before it.
 
-    Raises Missing, or Conflict when it has left, was called off or is in hand.
+    Raises Missing, or Conflict when it has left, was called off, is in hand, or its address is forgotten.
     """
     now = db_now(session)
     if session.get(Notice, notice_id) is None:
@@ -76,6 +76,7 @@ def send_again(session: Session, notice_id: int) -> None:
         .where(Notice.id == notice_id, Notice.state.in_([NoticeState.FAILED, NoticeState.WAITING]))
         # Only what has been tried: one that is held back for an undo keeps its time.
         .where(or_(Notice.state == NoticeState.FAILED, Notice.attempt > 0))
+        .where(or_(Notice.person_id.is_not(None), Notice.address.is_not(None)))
         .values(state=NoticeState.WAITING, attempt=0, run_after=now, lease_until=None)
         .execution_options(synchronize_session=False)
     )
@@ -87,6 +88,8 @@ def send_again(session: Session, notice_id: int) -> None:
 
 def may_send_again(notice: Notice) -> bool:
     """Whether `send_again` would take it."""
+    if notice.person_id is None and notice.address is None:
+        return False
     return notice.state == NoticeState.FAILED or (notice.state == NoticeState.WAITING and notice.attempt > 0)
 
 

@@ -1,6 +1,7 @@
-"""How sure we are that a clip's owner owns the product: raised with a named proof, never lowered.
+"""How sure we are that a clip's owner owns the product: raised with a named proof, and nobody can lower it.
 
-Never checks a proof itself (proofs/ and staff do).
+It falls by itself when the clip gets another owner: a check was about an address. Never checks a proof itself (proofs/
+and staff do).
 """
 
 from typing import Final
@@ -15,6 +16,9 @@ from portal.models import Clip, OwnerLevel, OwnerProof
 
 ORDER: Final = (OwnerLevel.NOT_PROVEN, OwnerLevel.INVITED, OwnerLevel.PURCHASE_PROVEN)
 """The levels from the least to the most sure."""
+
+STAFF: Final = "staff"
+"""The method's name where a colleague has seen the proof."""
 
 LONGEST: Final = {"method": 40, "reference": 80}
 
@@ -49,6 +53,25 @@ def raise_to(
     )  # fmt: skip
     session.flush()
     record(session, clip, "owner_level", by=by, detail={"level": level, "method": method})
+    return True
+
+
+def let_go(session: Session, clip: Clip, *, by: Actor) -> bool:
+    """The clip has another owner: what was checked about the former address says nothing of this one.
+
+    What a colleague has seen stays. The level is that of what is left; False when nothing had been checked.
+    """
+    hold(session, clip)
+    found = proofs(session, clip.id)
+    checked = [one for one in found if one.method != STAFF]
+    if not checked:
+        return False
+    for one in checked:
+        session.delete(one)
+    left = [OwnerLevel(one.level) for one in found if one.method == STAFF]
+    clip.owner_level = max(left, key=ORDER.index, default=OwnerLevel.NOT_PROVEN)
+    session.flush()
+    record(session, clip, "owner_level", by=by, detail={"level": clip.owner_level, "method": "other_owner"})
     return True
 
 

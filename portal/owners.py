@@ -18,7 +18,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
-from portal import forgetting, lifecycle, notices, people, readiness, refusals, withdrawal
+from portal import forgetting, lifecycle, notices, people, receipts, refusals, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Missing
 from portal.jobs import JobKind
@@ -33,7 +33,6 @@ from portal.models import (
     Message,
     Person,
     Refusal,
-    Role,
     SignatureState,
     SignInLink,
     State,
@@ -51,6 +50,7 @@ class Ask(StrEnum):
 
     CHANGES = "changes"
     FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
     REFUSED_SIGNATURE = "refused_signature"
     RENEWAL = "renewal"
     MESSAGE = "message"
@@ -97,13 +97,6 @@ def ask_to_enter(session: Session, email: str, *, lang: str) -> None:
     notices.write(session, kind, to=person, lang=lang, occasion=occasion)
 
 
-def welcome(session: Session, person: Person) -> None:
-    """Somebody has come in by a letter: the address is proven, and clips that waited for that go on."""
-    people.confirm(session, person)
-    for clip in clips_of(session, person):
-        readiness.settle(session, clip, by=OWNER)
-
-
 def open_clip(session: Session, clip: Clip, sign_in: SignInLink, *, key: str) -> str:
     """The token of a link to this clip that lives as long as the sign-in and ends with it.
 
@@ -118,7 +111,8 @@ def open_clip(session: Session, clip: Clip, sign_in: SignInLink, *, key: str) ->
             token_hash=digest,
             created_at=db_now(session),
             expires_at=sign_in.expires_at,
-            # Whoever is signed in has read the letter that was sent to this address.
+            # Whoever is signed in has read a letter that was sent to this address; clips that wait there are shown
+            # first and confirmed one by one: anybody may have begun them.
             mailed_to_id=clip.owner_id,
         )
         try:
@@ -188,6 +182,8 @@ def _asks(
     state, found = State(clip.state), set()
     if state in _BY_STATE:
         found.add(_BY_STATE[state])
+    if state in _SIGNED_BEFORE and not clip.is_vouched:
+        found.add(Ask.UNCONFIRMED)
     if state in _SIGNED_BEFORE and signatures:
         answers = {one.state for one in signatures}
         found |= {Ask.REFUSED_SIGNATURE} if SignatureState.REFUSED in answers else set()
@@ -256,18 +252,19 @@ def ask_to_erase(session: Session, person: Person, *, lang: str) -> None:
 def erase(session: Session, person: Person, *, lang: str) -> int:
     """Take every clip of this person out of sight and have all of it erased, person too; how many clips.
 
-    The worker erases the clips one by one; each leaves a receipt, and with the last one the person goes. Staff keep
-    their account, which is the brand's. What this person agreed to in other people's films is theirs, and stays.
+    The worker erases the clips one by one; each leaves a receipt, and with the last one the person goes and one letter
+    tells of all. Staff keep their account, which is the brand's. What this person agreed to in other people's films is theirs, and stays.
     """
     address, clips = person.email or "", clips_of(session, person)
+    whole = receipts.new_whole() if len(clips) > 1 else ""
     for clip in clips:
         if clip.state != State.WITHDRAWN:
             withdrawal.withdraw(session, clip, by=OWNER, is_told=False)
         if not _is_being_erased(session, clip):
-            withdrawal.erase_request(session, clip, by=OWNER)
+            withdrawal.erase_request(session, clip, by=OWNER, whole=whole)
     invitations = forgetting.forget_invitations(session, address)
     people.end_owner_sessions(session, person)
-    if clips or person.role != Role.OWNER:
+    if clips or people.is_staff(person):
         return len(clips)
     people.forget(session, person)
     rows = {"person": 1, **({"invitation": invitations} if invitations else {})}

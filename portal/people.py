@@ -81,10 +81,10 @@ def person_for_email(session: Session, email: str, *, lang: str, name: str = "")
 
 
 def forget_if_clipless(session: Session, person_id: int) -> None:
-    """Blank an owner to whom no clip belongs any more; staff keep their sign-in."""
+    """Blank an owner to whom no clip belongs any more; staff keep their sign-in, for as long as they are staff."""
     person = session.get(Person, person_id)
     is_needed = session.scalar(select(Clip.id).where(Clip.owner_id == person_id).limit(1)) is not None
-    if person is None or person.role != Role.OWNER or is_needed:
+    if person is None or is_staff(person) or is_needed:
         return
     forget(session, person)
 
@@ -366,6 +366,14 @@ def names(session: Session, ids: set[int]) -> dict[int, str]:
 def confirm(session: Session, person: Person) -> None:
     """Somebody who reads this person's address has shown it; the first time counts."""
     person.confirmed_at = person.confirmed_at or db_now(session)
+    session.flush()
+
+
+def vouch(session: Session, clip: Clip) -> None:
+    """Somebody who reads the owner's address has shown that this clip is theirs; of other clips it says nothing."""
+    clip.is_vouched = True
+    if clip.owner_id is not None:
+        confirm(session, session.get_one(Person, clip.owner_id))
     session.flush()
 
 

@@ -71,10 +71,9 @@ class Postman:
         return self._answered(lambda: self._taken(raw, "", is_bounce=False, is_whole=is_whole))
 
     def tidy(self) -> None:
-        """Forget which mails came long ago, and give up films that nobody agreed to show."""
+        """Forget which mails came long ago."""
         with self.runtime.work() as session:
             dropbox.tidy(session)
-            dropbox.give_up(session)
 
     def _known(self, address: str) -> Answer:
         with self.runtime.read() as session:
@@ -270,12 +269,20 @@ class Listener:
         )
 
 
+_FULL = "451 4.3.2 Too many mails at once; please send it again later"
+
+
 class _Talk:
     """One connection's hooks, as the library names them."""
 
     def __init__(self, listener: Listener) -> None:
         self.listener, self.postman = listener, listener.postman
         self._has_place = False
+
+    def enter(self) -> bool:
+        """Whether this connection has a place for a mail now."""
+        self._has_place = self._has_place or self.listener.places.acquire(blocking=False)
+        return self._has_place
 
     def leave(self) -> None:
         """Make place for another connection's mail."""
@@ -287,12 +294,18 @@ class _Talk:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Let so many send at once as the memory has room for."""
-        self._has_place = self._has_place or self.listener.places.acquire(blocking=False)
-        if not self._has_place:
-            return "451 4.3.2 Too many mails at once; please send it again later"
+        if not self.enter():
+            return _FULL
         envelope.mail_from = address or ""
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
+
+    async def handle_RSET(  # noqa: N802 - the library's name
+        self, _server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        """Whoever gives a mail up leaves his place to others, and keeps the line."""
+        self.leave()
+        return "250 2.0.0 OK"
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -301,8 +314,13 @@ class _Talk:
         if envelope.rcpt_tos:
             return "452 4.5.3 One recipient at a time"
         answer = await server.loop.run_in_executor(None, self.postman.knows, address)
-        if answer.is_final and not answer.is_refused:
-            envelope.rcpt_tos.append(address)
+        if not answer.is_final or answer.is_refused:
+            # No mail can follow, only another recipient, and his finds a place again or comes later.
+            self.leave()
+            return answer.line
+        if not self.enter():
+            return _FULL
+        envelope.rcpt_tos.append(address)
         return answer.line
 
     async def handle_DATA(  # noqa: N802 - the library's name

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portal import cuts, leases, notices, readiness
+from portal import asking, cuts, failures, leases, notices, readiness
 from portal.cuts import Report, Stored
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
@@ -94,6 +94,7 @@ def film_ready(
     cuts.first(session, clip, film, files, report)
     film.ready_at = db_now(session)
     session.flush()
+    asking.tell_of_new_film(session, clip, film)
     # Written for the clip's earlier films, too, and whatever another worker has told since we read ours.
     session.execute(
         update(Film)
@@ -135,14 +136,16 @@ def keep_beginning(session: Session, clip: Clip, *, by: Actor) -> None:
     move(session, clip, "retry", by=by, fail_code=None, fail_facts={}, detail={"keeps": "beginning"})
 
 
-def retry(session: Session, clip: Clip, *, by: Actor) -> None:
-    """Let a failed film, or the last failed job of a living clip, be tried again; raises Conflict if nothing failed."""
+def retry(session: Session, clip: Clip, *, by: Actor, kind: JobKind | None = None) -> None:
+    """Let a failed film, or the failed job of this kind (else the last one) of a living clip, be tried again.
+
+    Raises Conflict when nothing such failed, or somebody asked again already.
+    """
     if clip.state == State.FAILED:
         move(session, clip, "retry", by=by, fail_code=None, fail_facts={})
         return
-    last = select(Job).where(Job.clip_id == clip.id).order_by(Job.created_at.desc(), Job.id).limit(1)
-    job = session.scalars(last).first()
-    if job is None or job.state != JobState.FAILED:
+    job = failures.latest(session, clip, kind)
+    if job is None:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     cut = session.get(Cut, job.cut_id) if job.cut_id is not None else None
     if job.kind == JobKind.REMAKE and cut is not None:

@@ -57,9 +57,8 @@ def same_films(ground: Ground) -> Iterator[Finding]:
 
 def whole_ladders(ground: Ground) -> Iterator[Finding]:
     """I8, by rows: a shown cut has its master playlist, a film to download, and what each playlist plays."""
-    by_cut = _names_by_cut(ground)
     for publication in _shown(ground):
-        names = by_cut.get(publication.cut_id, {})
+        names = dict.fromkeys(file[0] for file in ground.files.get(publication.cut_id, ()))
         lacking = [] if "master.m3u8" in names else ["master.m3u8"]
         lacking += [] if any(name.endswith(".mp4") for name in names) else ["an mp4"]
         for name in names:
@@ -72,17 +71,17 @@ def whole_ladders(ground: Ground) -> Iterator[Finding]:
 
 def playlists(ground: Ground) -> Iterator[Finding]:
     """I8, by bytes: a playlist names only files of its own cut."""
-    by_cut = _names_by_cut(ground)
     for publication in _shown(ground):
-        names = by_cut.get(publication.cut_id, {})
-        for name, rendition in names.items():
+        files = ground.files.get(publication.cut_id, [])
+        names = {file[0] for file in files}
+        for name, _kind, key, size_bytes, _sha256 in files:
             if not name.endswith(".m3u8"):
                 continue
             try:
-                words = ground.storage.read(Bucket.ORIGINALS, rendition.key, 0, max(1, rendition.size_bytes))
+                words = ground.storage.read(Bucket.ORIGINALS, key, 0, max(1, size_bytes))
             except Missing:
                 continue  # I6 says it.
-            strange = sorted(_mentioned(words.decode(errors="replace")) - set(names))
+            strange = sorted(_mentioned(words.decode(errors="replace")) - names)
             if strange:
                 yield Finding("I8", publication.clip_id, f"{name} names {', '.join(strange)}", "remake")
 
@@ -114,17 +113,30 @@ def folders(ground: Ground) -> Iterator[Finding]:
 
 
 def known_makers(ground: Ground) -> Iterator[Finding]:
-    """I28: of every cut that is shown it is on record with which ffmpeg it was made: one without known holes, behind walls."""
+    """I28: of every cut that is shown it is on record with which ffmpeg it was made: one without known holes, behind walls.
+
+    Made anew only where that would help: not by workers without walls, or with the same holes, time and again.
+    """
+    makers = [
+        one for one in workers.known(ground.session) if one.is_alive and not one.unfit and _makes_films(one)
+    ]
+    is_behind_walls = bool(makers) and all(one.is_jailed for one in makers)
+    is_whole = bool(makers) and all(one.is_recent_enough is not False for one in makers)
+    remake = "remake" if is_behind_walls and is_whole else ""
     shown = [publication.cut_id for publication in _shown(ground)]
     columns = (Cut.clip_id, Cut.number, Cut.ffmpeg_version, Cut.sandbox)
     for cut in ground.read(select(*columns).where(Cut.id.in_(shown), Cut.state == CutState.ADOPTED)):
         if not cut.ffmpeg_version or not cut.sandbox:
-            yield Finding("I28", cut.clip_id, f"nobody knows what made the cut {cut.number}", "remake")
+            yield Finding("I28", cut.clip_id, f"nobody knows what made the cut {cut.number}", remake)
         elif cut.sandbox not in _WALLED:
-            yield Finding("I28", cut.clip_id, f"the cut {cut.number} was made without walls", "remake")
+            yield Finding("I28", cut.clip_id, f"the cut {cut.number} was made without walls", remake)
         elif workers.is_fixed(cut.ffmpeg_version) is False:
             made_by = f"the cut {cut.number} was made by ffmpeg {cut.ffmpeg_version}, which has known holes"
-            yield Finding("I28", cut.clip_id, made_by, "remake")
+            yield Finding("I28", cut.clip_id, made_by, remake)
+
+
+def _makes_films(worker: workers.Known) -> bool:
+    return not worker.lanes or JobKind.REMAKE.queue in worker.lanes
 
 
 OF_CLIPS: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
@@ -163,13 +175,6 @@ def _approved_by_programs(ground: Ground) -> set[tuple[str, int]]:
     )
     # The trail holds the version after the move.
     return {(clip_id or "", (version or 0) - 1) for clip_id, version in ground.session.execute(asked)}
-
-
-def _names_by_cut(ground: Ground) -> dict[str, dict[str, One]]:
-    found: dict[str, dict[str, One]] = {}
-    for rendition in ground.renditions:
-        found.setdefault(rendition.cut_id, {})[rendition.name] = rendition
-    return found
 
 
 def _mentioned(playlist: str) -> set[str]:

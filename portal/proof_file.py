@@ -3,6 +3,7 @@
 Only reads; the studio prints it, the owner's data export holds it.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,13 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import people
+from portal import people, signatures
 from portal.database import db_now
 from portal.models import (
     AuditEvent,
     Campaign,
     Clip,
+    CoAnswer,
     Consent,
     ConsentText,
     CoSignature,
@@ -26,7 +28,7 @@ from portal.models import (
 )
 
 Row = TypeVar("Row")
-_ABOUT_OTHERS = ("cosign_ask", "cosign_agree", "cosign_refuse")
+_ABOUT_OTHERS = ("cosign_ask", "cosign_agree", "cosign_renew", "cosign_refuse", "cosign_drop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +60,42 @@ class Agreement:
     words: Words
     given_at: datetime
     given_via: str
+    until: datetime | None
     ended_at: datetime | None
     is_renewed: bool
     trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """Somebody else in the film; `is_mailed`: asked at an address of their own, else by a link the owner hands on."""
+class Answer:
+    """One answer of somebody else in the film, as it was given; `film` is the number of the film there was then."""
 
-    name: str
-    is_minor: bool
+    answer: str
+    made_at: datetime
+    until: datetime | None
     guardian: str
-    is_mailed: bool
-    state: str
-    asked_at: datetime | None
-    answered_at: datetime | None
+    film: int | None
     words: Words | None
     trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Somebody else in the film, with every answer, the oldest first.
+
+    Asked at `email`, or without one by a link that the owner hands on. `removed_at`: the owner took the name off the
+    list after this person had been asked.
+    """
+
+    id: str
+    name: str
+    is_minor: bool
+    email: str
+    state: str
+    asked_at: datetime | None
+    removed_at: datetime | None
+    until: datetime | None
+    answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +119,17 @@ class Filmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """One reason of a decision: its code, the place in the film in seconds, the moderator's own words."""
+
+    code: str
+    at_seconds: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
-    """One decision of the moderators about one version."""
+    """One decision of the moderators about one version, with its reasons."""
 
     verb: str
     made_at: datetime
@@ -108,7 +137,7 @@ class Ruling:
     by: str
     version: int
     film_sha256: str | None
-    reasons: tuple[tuple[str, str], ...]
+    reasons: tuple[Why, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +177,16 @@ class ProofFile:
 def rows(session: Session, clip: Clip, *, for_owner: bool = False) -> ProofFile:
     """The proof of a clip as it stands now.
 
-    `for_owner` leaves out by which way others answered, and which moderator decided: that is theirs, not the owner's.
+    `for_owner` leaves out by which way others answered, which moderator decided, and what was undone before the owner
+    heard of it: that is theirs, not the owner's.
     """
-    named = _of(session, CoSignature, clip, CoSignature.position)
-    texts = _texts(session, clip, named)
+    named, given = signatures.every(session, clip), signatures.answers(session, clip)
+    texts = _texts(session, clip, given)
+    films = _of(session, Film, clip, Film.number)
+    numbers = {one.id: one.number for one in films}
+    answers: dict[str, list[Answer]] = defaultdict(list)
+    for one in given:
+        answers[one.signature_id].append(_answer(one, texts, numbers, for_owner=for_owner))
     return ProofFile(
         clip_id=clip.id,
         title=clip.title,
@@ -166,11 +201,11 @@ def rows(session: Session, clip: Clip, *, for_owner: bool = False) -> ProofFile:
         owner_level=clip.owner_level,
         made_at=db_now(session),
         agreements=_agreements(session, clip, texts),
-        signatures=tuple(_signature(one, texts, for_owner=for_owner) for one in named),
+        signatures=tuple(_signature(one, answers[one.id]) for one in named),
         steps=_steps(session, clip, named),
         films=tuple(
             Filmed(one.number, one.sha256, one.size_bytes, one.received_at, one.id == clip.film_id)
-            for one in _of(session, Film, clip, Film.number)
+            for one in films
         ),
         rulings=_rulings(session, clip, for_owner=for_owner),
         levels=tuple(
@@ -184,8 +219,8 @@ def _of(session: Session, what: type[Row], clip: Clip, order: Any) -> list[Row]:
     return list(session.scalars(select(what).filter_by(clip_id=clip.id).order_by(order)))
 
 
-def _texts(session: Session, clip: Clip, named: Sequence[CoSignature]) -> dict[int, Words]:
-    wanted = {one.text_id for one in named if one.text_id is not None}
+def _texts(session: Session, clip: Clip, answers: Sequence[CoAnswer]) -> dict[int, Words]:
+    wanted = {one.text_id for one in answers if one.text_id is not None}
     given = select(Consent.text_id).where(Consent.clip_id == clip.id)
     found = session.scalars(
         select(ConsentText).where(ConsentText.id.in_(wanted | set(session.scalars(given))))
@@ -204,6 +239,7 @@ def _agreements(session: Session, clip: Clip, texts: dict[int, Words]) -> tuple[
             words=texts[one.text_id],
             given_at=one.given_at,
             given_via=one.given_via,
+            until=one.until,
             ended_at=one.revoked_at,
             is_renewed=(one.purpose, one.revoked_at) in begun,
             trace=Trace(one.link, one.address, one.agent),
@@ -212,15 +248,27 @@ def _agreements(session: Session, clip: Clip, texts: dict[int, Words]) -> tuple[
     )
 
 
-def _signature(one: CoSignature, texts: dict[int, Words], *, for_owner: bool) -> Signature:
+def _signature(one: CoSignature, answers: Sequence[Answer]) -> Signature:
     return Signature(
+        id=one.id,
         name=one.name,
         is_minor=one.is_minor,
-        guardian=one.guardian,
-        is_mailed=one.email is not None,
+        email=one.email or "",
         state=one.state,
         asked_at=one.asked_at,
-        answered_at=one.answered_at,
+        removed_at=one.removed_at,
+        until=one.until,
+        answers=tuple(answers),
+    )
+
+
+def _answer(one: CoAnswer, texts: dict[int, Words], films: dict[str, int], *, for_owner: bool) -> Answer:
+    return Answer(
+        answer=one.answer,
+        made_at=one.made_at,
+        until=one.until,
+        guardian=one.guardian,
+        film=films.get(one.film_id or ""),
         words=texts.get(one.text_id or 0),
         trace=Trace("", "", "") if for_owner else Trace(one.link, one.address, one.agent),
     )
@@ -236,7 +284,11 @@ def _steps(session: Session, clip: Clip, named: Sequence[CoSignature]) -> tuple[
 
 
 def _rulings(session: Session, clip: Clip, *, for_owner: bool) -> tuple[Ruling, ...]:
-    made = _of(session, Decision, clip, Decision.id)
+    made = [
+        one
+        for one in _of(session, Decision, clip, Decision.id)
+        if not (for_owner and one.undone_at is not None)
+    ]
     names = people.names(session, {one.moderator_id for one in made if one.moderator_id is not None})
     return tuple(
         Ruling(
@@ -246,7 +298,7 @@ def _rulings(session: Session, clip: Clip, *, for_owner: bool) -> tuple[Ruling, 
             by="" if for_owner else names.get(one.moderator_id or 0, ""),
             version=one.clip_version,
             film_sha256=one.film_sha256,
-            reasons=tuple((reason.code, reason.words) for reason in one.reasons),
+            reasons=tuple(Why(reason.code, reason.at_seconds, reason.words) for reason in one.reasons),
         )
         for one in made
     )

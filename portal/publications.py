@@ -64,17 +64,21 @@ def renditions_of(session: Session, clip: Clip) -> list[Rendition]:
 def published(session: Session, claim: Claim, publication_id: int) -> bool:
     """Every object is public and checked: show the clip, tell the owner; False when the lease is lost.
 
-    Raises Conflict when the clip left `approved` meanwhile.
+    False also when another cut counts by now: what it blurs or leaves out is never shown first, the newer one is
+    copied in its stead. Raises Conflict when the clip left `approved` meanwhile.
     """
     if not leases.done(session, claim):
         return False
     now = db_now(session)
     clip = session.get_one(Clip, claim.clip_id)
+    hold(session, clip)
     publication = _whole(session, clip, publication_id)
+    if publication.cut_id != clip.cut_id and clip.state == State.APPROVED:
+        enqueue(session, clip, JobKind.PUBLISH)
+        return False
     publication.complete_at = now
     move(session, clip, "publish", by=WORKER, published_at=now)
     notices.tell(session, NoticeKind.PUBLISHED, clip, occasion=f"published:{publication.id}")
-    _follow(session, clip, publication)
     return True
 
 
@@ -103,7 +107,9 @@ def republished(session: Session, claim: Claim, publication_id: int) -> bool:
     )
     publication.complete_at = now
     record(session, clip, "republish", by=WORKER, detail={"publication": publication.id})
-    _follow(session, clip, publication)
+    if publication.cut_id != clip.cut_id:
+        # A newer cut was adopted while this one was copied: it is shown next.
+        enqueue(session, clip, JobKind.REPUBLISH)
     return True
 
 
@@ -112,12 +118,6 @@ def _whole(session: Session, clip: Clip, publication_id: int) -> Publication:
     if publication.film_id != clip.film_id or publication.deleted_at is not None:
         raise Conflict(Code.CONFLICT, verb="publish", state=clip.state, version=clip.version)
     return publication
-
-
-def _follow(session: Session, clip: Clip, publication: Publication) -> None:
-    """A newer cut was adopted while this one was copied: it is shown next."""
-    if publication.cut_id != clip.cut_id:
-        enqueue(session, clip, JobKind.REPUBLISH)
 
 
 def watched_out(session: Session, *, at_most: int = 50) -> list[Publication]:

@@ -39,9 +39,12 @@ def missing(session: Session, clip: Clip) -> list[str]:
 
 
 def waits_for_confirmation(session: Session, clip: Clip) -> bool:
-    """Whether nobody has shown yet that the owner's address is the owner's, and somebody must."""
+    """Whether nobody has shown yet that this clip comes from who reads its owner's address, and somebody must.
+
+    A matter of the clip: what a person has confirmed for one clip says nothing of another that bears the same address.
+    """
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
-    return owner is not None and bool(owner.email) and owner.confirmed_at is None and not clip.is_vouched
+    return owner is not None and bool(owner.email) and not clip.is_vouched
 
 
 def is_film_ready(session: Session, clip: Clip) -> bool:

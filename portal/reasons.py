@@ -100,6 +100,14 @@ def _parts_missing(facts: _Facts) -> str:
     )
 
 
+def _incomplete(facts: _Facts) -> str:
+    if facts.get("state") == "in_review":
+        return _(
+            "L’envoi n’est plus complet : son auteur a encore quelque chose à faire, que la fiche nomme."
+        )
+    return _("Il manque encore quelque chose. Complétez les champs signalés.")
+
+
 def _signatures_waiting(facts: _Facts) -> str:
     names = facts.get("names") or []
     return ngettext(
@@ -150,6 +158,13 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.CROSS_SITE: lambda _f: _(
         "Cette demande venait d’une autre page. Rechargez celle-ci et recommencez."
     ),
+    Code.PAGE_TOO_OLD: lambda _f: _(
+        "Cette page est restée ouverte trop longtemps. Revenez en arrière, copiez ce que vous avez écrit, rechargez la "
+        "page et envoyez de nouveau."
+    ),
+    Code.OWN_DECISION: lambda _f: _(
+        "Un autre regard est nécessaire : demandez à un ou une collègue de rouvrir ce clip."
+    ),
     Code.MISSING: lambda _f: _("Il n’y a rien à cette adresse. Vérifiez le lien, ou repartez de l’accueil."),
     Code.GONE: lambda _f: _(
         "Ce que vous cherchez n’est plus là. Repartez de l’accueil pour en voir d’autres."
@@ -187,14 +202,14 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.UPLOAD_CLOSED: lambda _f: _("Cet envoi est terminé ou annulé. Commencez-en un nouveau."),
     Code.PARTS_MISSING: _parts_missing,
     Code.FILM_MISSING: lambda _f: _("Il n’y a pas encore de vidéo. Choisissez-en une et envoyez-la."),
-    Code.INCOMPLETE: lambda _f: _("Il manque encore quelque chose. Complétez les champs signalés."),
+    Code.INCOMPLETE: _incomplete,
     Code.SIGNATURES_WAITING: _signatures_waiting,
     Code.SIGNATURE_REFUSED: _signature_refused,
     Code.TEXT_CHANGED: lambda _f: _(
         "Le texte a changé depuis que cette page est ouverte. Relisez-le, puis répondez de nouveau."
     ),
     Code.TERM_OVER: lambda _f: _(
-        "L’accord de l’auteur est arrivé à son terme. Le clip attend qu’il le prolonge, par son lien."
+        "Un accord donné pour ce clip est arrivé à son terme. Le clip attend qu’il soit renouvelé, par son lien."
     ),
     Code.INVALID: lambda _f: _(
         "Nous n’avons pas compris cette demande. Corrigez ce qui est signalé et réessayez."
@@ -207,19 +222,26 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.WRONG_EMAIL: lambda _f: _(
         "Cette adresse e-mail ne semble pas juste. Vérifiez-la, par exemple nadia@exemple.fr."
     ),
+    Code.EMAIL_SETTLED: lambda _f: _(
+        "Cette adresse est confirmée pour ce clip. Pour en donner une autre, entrez d’abord dans votre espace."
+    ),
     Code.WRONG_PHONE: lambda _f: _(
         "Ce numéro ne semble pas juste. Écrivez-le comme vous le diriez, par exemple +33 6 12 34 56 78."
     ),
     Code.WRONG_DATE: lambda _f: _(
         "Cette date ne convient pas. Choisissez un jour passé, ou laissez le champ vide."
     ),
+    Code.ALREADY_ASKED: lambda _f: _(
+        "Cette personne a déjà été interrogée à une adresse e-mail. Gardez cette adresse, ou corrigez-la."
+    ),
+    Code.DATE_TOO_FAR: lambda _f: _("Cette date est trop loin : 366 jours à l’avance au plus."),
     Code.UNKNOWN_THEME: _unknown_theme,
     Code.THEME_NOT_OFFERED: lambda _f: _(
         "Ce thème n’est pas proposé pour cet appel. Choisissez parmi ceux de la liste."
     ),
     Code.NOT_A_LIST: lambda _f: _(
-        "Ce fichier n’est pas une liste que nous savons lire. Enregistrez-la au format CSV, en UTF-8, avec une "
-        "première ligne qui nomme les colonnes."
+        "Ce fichier n’est pas une liste que nous savons lire. Enregistrez-la au format « CSV UTF-8 (délimité par des "
+        "virgules) », avec une première ligne qui nomme les colonnes."
     ),
     Code.TWICE: lambda _f: _("Cette adresse est déjà plus haut dans la liste."),
     Code.UNKNOWN_NUMBER: lambda _f: _(

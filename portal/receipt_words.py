@@ -10,6 +10,12 @@ from portal.i18n import gettext as _
 
 def which(facts: Mapping[str, Any]) -> str:
     """Which clip the receipt speaks of: by its date, for its title is gone."""
+    if count := int(facts.get("clips", 0)):
+        return ngettext(
+            "Tout ce qui portait votre adresse, dont %(num)s clip",
+            "Tout ce qui portait votre adresse, dont %(num)s clips",
+            count,
+        )
     sent_on = str(facts.get("sent_on", ""))
     if not sent_on:
         return _("Tout ce qui portait votre adresse")
@@ -85,6 +91,7 @@ _TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "clip": lambda: _("La fiche du clip"),
     "clip_theme": lambda: _("Ses thèmes"),
     "clip_link": lambda: _("Ses liens privés"),
+    "co_answer": lambda: _("Leurs réponses"),
     "co_signature": lambda: _("Les personnes nommées"),
     "message": lambda: _("Les messages"),
     "rendition": lambda: _("Le registre des fichiers"),

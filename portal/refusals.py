@@ -1,19 +1,29 @@
-"""Who does without letters of one kind: said by one click, kept as a hash of the address.
+"""Who does without letters of one kind (invitations, thanks, messages), kept as a hash; what of guests is forgotten.
 
-Never stops letters that people need: those about their own clip.
+Never stops letters that people need: what becomes of their clip, and what is asked of them.
 """
 
 import logging
+from collections.abc import Mapping
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal import notices
 from portal.database import db_now
 from portal.models import Invitation, Notice, NoticeState, Person, Refusal
 from portal.notices import TOPICS, address_hash
 
 log = logging.getLogger(__name__)
+
+GUEST_BLANK: Final[Mapping[str, Any]] = {
+    "email": None, "first_name": "", "product": "", "owned_since": None, "token_hash": None,
+}  # fmt: skip
+"""What an invitation says of the one who was asked, and what stands there afterwards."""
+
+_AT_ONCE: Final = 500
 
 
 def refuse(session: Session, email_hash: str, topic: str) -> bool:
@@ -31,7 +41,9 @@ def refuse(session: Session, email_hash: str, topic: str) -> bool:
             is_new = False
     _take_back(session, email_hash, topic)
     if topic == "invitations":
-        _end_invitations(session, email_hash)
+        # The link stays known, so that its page can say what became of the invitation.
+        unused = (Invitation.email_hash == email_hash, Invitation.begun_at.is_(None))
+        forget_guests(session, *unused, keeps_link=True)
     log.info("letters refused topic=%s new=%s", topic, is_new)
     return is_new
 
@@ -58,16 +70,31 @@ def _take_back(session: Session, email_hash: str, topic: str) -> None:
     waiting = waiting.where(Notice.state == NoticeState.WAITING, Notice.kind.in_(kinds))
     for notice, email in session.execute(waiting):
         if address_hash(email or notice.address or "") == email_hash:
-            notice.state, notice.address = NoticeState.CANCELLED, None
+            notice.state, notice.address, notice.error_detail = NoticeState.CANCELLED, None, None
     session.flush()
 
 
-def _end_invitations(session: Session, email_hash: str) -> None:
-    unused = (Invitation.email_hash == email_hash, Invitation.begun_at.is_(None))
-    session.execute(
-        update(Invitation)
-        .where(*unused)
-        .values(email=None, first_name="", product="", owned_since=None, ended_at=db_now(session))
-        .execution_options(synchronize_session=False)
-    )
+def forget_guests(session: Session, *which: Any, keeps_link: bool = False) -> int:
+    """Forget what we were told of these guests; how many. Their links begin nothing, their letters are called off.
+
+    The address goes from every letter that went or should have gone there. Its hash stays: nobody is asked again.
+    """
+    session.flush()
+    has_address, has_link = Invitation.email.is_not(None), Invitation.token_hash.is_not(None)
+    told = has_address if keeps_link else or_(has_address, has_link)
+    blank = {name: value for name, value in GUEST_BLANK.items() if not (keeps_link and name == "token_hash")}
+    ids = list(session.scalars(select(Invitation.id).where(*which, told)))
+    now = db_now(session)
+    is_open = and_(Invitation.begun_at.is_(None), Invitation.expires_at > now)
+    ended = case((is_open, func.coalesce(Invitation.ended_at, now)), else_=Invitation.ended_at)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        session.execute(
+            update(Invitation)
+            .where(Invitation.id.in_(some))
+            .values(**blank, ended_at=ended)
+            .execution_options(synchronize_session=False)
+        )
+        notices.forget_about(session, some)
     session.expire_all()
+    return len(ids)

@@ -3,15 +3,16 @@
 A decision counts for the version that was looked at; whoever comes second gets a Conflict, nothing is overwritten.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import cuts, lifecycle, notices, search, signatures, terms, themes
+from portal import cuts, lifecycle, notices, readiness, search, signatures, terms, themes
 from portal.database import db_now
 from portal.desk import (
     Happening,
@@ -23,6 +24,7 @@ from portal.desk import (
     history,
     late_count,
     next_clip,
+    place_of,
     promised_by,
     queue,
     sheet,
@@ -53,6 +55,7 @@ __all__ = [
     "history",
     "late_count",
     "next_clip",
+    "place_of",
     "promised_by",
     "queue",
     "sheet",
@@ -65,6 +68,7 @@ WORDS_MOST: Final = 2000
 LINE_MOST: Final = 500
 TITLE_MOST: Final = 80
 PUBLISH_AHEAD_MOST: Final = timedelta(days=366)
+_TWICE: Final = timedelta(minutes=1)
 
 
 class ReasonCode(StrEnum):
@@ -139,17 +143,31 @@ def claim(session: Session, clip: Clip, person: Person, *, take_over: bool = Fal
 
 
 def note(session: Session, clip: Clip, words: str, at_seconds: float | None, *, by: Actor) -> Note:
-    """Leave a remark for colleagues; raises Unacceptable when it is empty or too long."""
-    added = Note(
-        clip_id=clip.id,
-        author_id=_person_of(by),
-        at_seconds=at_seconds,
-        words=_checked_words(words),
-        made_at=db_now(session),
-    )
+    """Leave a remark for colleagues; the same one twice within a minute is one.
+
+    Raises Unacceptable when it is empty or too long.
+    """
+    said, now = _checked_words(words), db_now(session)
+    lifecycle.hold(session, clip)
+    if (same := _just_noted(session, clip, said, at_seconds, by=by, since=now - _TWICE)) is not None:
+        return same
+    added = Note(clip_id=clip.id, author_id=_person_of(by), at_seconds=at_seconds, words=said, made_at=now)
     session.add(added)
     lifecycle.record(session, clip, "note", by=by)
     return added
+
+
+def _just_noted(
+    session: Session, clip: Clip, words: str, at_seconds: float | None, *, by: Actor, since: datetime
+) -> Note | None:
+    told = select(Note).where(Note.clip_id == clip.id, Note.made_at > since).order_by(Note.id.desc()).limit(1)
+    last = session.scalars(told).first()
+    is_same = last is not None and (last.author_id, last.words, last.at_seconds) == (
+        _person_of(by),
+        words,
+        at_seconds,
+    )
+    return last if is_same else None
 
 
 def edit(
@@ -193,7 +211,8 @@ def approve(  # noqa: PLR0913 - what may be changed with it
 
     `words` is the moderator's own line in the letter that tells the owner.
     Raises Conflict when the clip is past `seen_version`, another cut of it or a picture that was sent is being made,
-    somebody in the film has not agreed, or the owner's term ends before; Unacceptable for title or themes.
+    somebody in the film has not agreed, the owner's term ends before, or (INCOMPLETE) something is missing of what
+    brought it here; Unacceptable for title or themes.
     """
     if cuts.is_being_edited(session, clip):
         raise Conflict(Code.CUT_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
@@ -203,6 +222,9 @@ def approve(  # noqa: PLR0913 - what may be changed with it
     terms.check(session, clip, at=publish_at)
     line = _checked_line(words)
     clean = clip.title if title is None else _checked_title(title)
+    lacks = [what for what in readiness.missing(session, clip) if what != "title" or not clean]
+    if lacks:
+        raise Conflict(Code.INCOMPLETE, missing=lacks, state=clip.state, version=clip.version)
     changed = ["title"] if clean != clip.title else []
     if publish_at is not None:
         _check_moment(publish_at, db_now(session))
@@ -287,11 +309,33 @@ def reopen(session: Session, clip: Clip, *, by: Actor, seen_version: int) -> Non
     Raises NotAllowed to the moderator whose own decision it was: a second look is somebody else's; an
     administrator may always. Raises Conflict(TERM_OVER) while the owner has not prolonged a term that is over.
     """
-    last = _last_decision(session, clip)
-    if by.kind == ActorKind.MODERATOR and last is not None and last.moderator_id == by.id:
-        raise NotAllowed(Code.NOT_ALLOWED)
+    if not may_reopen(session, clip, by=by):
+        raise NotAllowed(Code.OWN_DECISION)
     terms.check(session, clip)
     lifecycle.move(session, clip, "reopen", by=by, seen_version=seen_version)
+
+
+def may_reopen(session: Session, clip: Clip, *, by: Actor) -> bool:
+    """Whether this hand may ask for a second look: a moderator not at the own decision, an administrator always."""
+    return clip.id not in own_last_words(session, [clip], by=by)
+
+
+def own_last_words(session: Session, clips: Sequence[Clip], *, by: Actor) -> set[str]:
+    """The ids of those clips whose last decision was this moderator's own; of none for anybody else."""
+    if by.kind != ActorKind.MODERATOR:
+        return set()
+    among = Decision.clip_id.in_([clip.id for clip in clips])
+    last = select(func.max(Decision.id)).where(among, Decision.undone_at.is_(None)).group_by(Decision.clip_id)
+    own = select(Decision.clip_id).where(Decision.id.in_(last), Decision.moderator_id == by.id)
+    return set(session.scalars(own))
+
+
+def was_decided(session: Session, clip: Clip, verb: str, *, by: Actor, seen_version: int) -> bool:
+    """Whether this hand has decided just this about just this version, and it stands: the button was pressed twice."""
+    last = _last_decision(session, clip)
+    if last is None or last.moderator_id is None or last.moderator_id != _person_of(by):
+        return False
+    return (last.verb, last.clip_version) == (verb, seen_version)
 
 
 def undo(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECONDS) -> None:
@@ -382,7 +426,7 @@ def _checked_reasons(given: list[GivenReason], allowed: frozenset[ReasonCode]) -
 def _check_moment(at: datetime, now: datetime) -> None:
     # Compared as it came: the far ends of the calendar cannot be turned into UTC.
     if at > now + PUBLISH_AHEAD_MOST:
-        raise Unacceptable(Code.WRONG_DATE, fields={"publish_at": Code.WRONG_DATE})
+        raise Unacceptable(Code.DATE_TOO_FAR, fields={"publish_at": Code.DATE_TOO_FAR})
 
 
 def _checked_words(words: str) -> str:

@@ -24,6 +24,9 @@ Work = Callable[[], AbstractContextManager[Session]]
 CLIPS, OBJECTS, PAGE = 500, 10_000, 1000
 """A portion's size: it ends with the id that reaches one of the first two. Ids are read by the page."""
 
+_Some = tuple[str, list[StoredObject]]
+"""An id and objects that bear it."""
+
 # Where a key says whose object it is.
 _PLACES = {keys.ORIGINAL_PREFIX: 3, keys.MADE_PREFIX: 1, keys.PUBLIC_PREFIX: 1}
 
@@ -38,9 +41,16 @@ class Portion:
 
 def owner(key: str) -> str:
     """The clip or the token whose object this is by its key, empty for a key that is not of our making."""
-    place = _PLACES.get(key[:2], 0)
-    parts = key.split("/", place + 1)
-    return parts[place] if 0 < place < len(parts) - 1 else ""
+    return _owner_and_place(key)[0]
+
+
+def _owner_and_place(key: str) -> tuple[str, str]:
+    """The owner, and how all keys begin whose objects are his; both empty for a key that is not of our making."""
+    depth = _PLACES.get(key[:2], 0)
+    parts = key.split("/", depth + 1)
+    if not 0 < depth < len(parts) - 1:
+        return "", ""
+    return parts[depth], key.removesuffix(parts[-1])
 
 
 def private(read: Work, storage: Storage) -> Iterator[Portion]:
@@ -48,16 +58,30 @@ def private(read: Work, storage: Storage) -> Iterator[Portion]:
     strays, months = _originals(storage)
     made = storage.objects(Bucket.ORIGINALS, keys.MADE_PREFIX)
     listings = [made, *(storage.objects(Bucket.ORIGINALS, month) for month in months)]
-    ordered = heapq.merge(*(((owner(one.key), one) for one in each) for each in listings), key=itemgetter(0))
+    ordered = heapq.merge(*(_by_owner(each) for each in listings), key=itemgetter(0))
     yield from _portions(_ids(read, Clip.id), ordered)
-    yield from _portions((), (("", one) for one in strays))
+    yield from _portions((), (("", [one]) for one in strays))
 
 
 def public(read: Work, storage: Storage) -> Iterator[Portion]:
     """Every publication that should be whole with its objects in the public bucket, by its token; and all others there."""
     shown = (Publication.complete_at.is_not(None), Publication.deleted_at.is_(None))
-    listed = ((owner(one.key), one) for one in storage.objects(Bucket.PUBLIC))
+    listed = _by_owner(storage.objects(Bucket.PUBLIC))
     return _portions(_ids(read, Publication.token, *shown), listed)
+
+
+def _by_owner(listed: Iterable[StoredObject]) -> Iterator[_Some]:
+    """Those that follow each other under one clip or token, with its id; the next one's place alone is looked for."""
+    whose, place, some = "", "", list[StoredObject]()
+    for one in listed:
+        if not place or not one.key.startswith(place):
+            if some:
+                yield whose, some
+            some = []
+            whose, place = _owner_and_place(one.key)
+        some.append(one)
+    if some:
+        yield whose, some
 
 
 def _originals(storage: Storage) -> tuple[Iterator[StoredObject], list[str]]:
@@ -87,13 +111,14 @@ def _ids(read: Work, column: InstrumentedAttribute[str], *which: ColumnElement[b
         last = page[-1]
 
 
-def _portions(ids: Iterable[str], objects: Iterable[tuple[str, StoredObject]]) -> Iterator[Portion]:
+def _portions(ids: Iterable[str], stored: Iterable[_Some]) -> Iterator[Portion]:
     """The two side by side, each in the order of its ids; what bears one id stays together."""
-    known: Iterator[tuple[str, StoredObject | None]] = ((one, None) for one in ids)
+    known: Iterator[_Some] = ((one, []) for one in ids)
     portion = Portion()
-    for one, group in groupby(heapq.merge(known, objects, key=itemgetter(0)), key=itemgetter(0)):
+    for one, group in groupby(heapq.merge(known, stored, key=itemgetter(0)), key=itemgetter(0)):
         portion.ids.append(one)
-        portion.objects += [stored for _, stored in group if stored is not None]
+        for _, some in group:
+            portion.objects += some
         if len(portion.ids) >= CLIPS or len(portion.objects) >= OBJECTS:
             yield portion
             portion = Portion()

@@ -7,19 +7,27 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from config import Settings
 from portal.database import make_engine, make_sessions, unit_of_work
+from portal.i18n import keep_time_of
 from portal.jobs import Bell, Wake
 from portal.mailer import Mailer
 from portal.storage import Storage
 
 log = logging.getLogger(__name__)
+
+LONGEST_DELAY: Final = 300.0
+"""Seconds; whatever is due later than this is rung for by the sweep (`leases.overdue`), a few seconds late."""
+
+FULL: Final = 40
+"""Twice what one sweep rings for in a queue: while so many bells wait, hands are busy or away, not idle and unaware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +86,32 @@ def make_celery(broker_url: str) -> Celery:
     return app
 
 
+def _waiting(app: Celery, queue: str) -> int:
+    """How many bells of a queue nobody has heard yet."""
+    with app.pool.acquire(block=True) as connection:
+        connection.ensure_connection(max_retries=1, timeout=2)
+        try:
+            with connection.channel() as channel:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:
+            return 0  # There is no such queue while nothing is in it.
+        except connection.recoverable_connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
 def make_wake(app: Celery) -> Wake:
-    """A bell that sends a task by name; a broker that is away is logged, never raised."""
+    """A bell that sends a task by name; a broker that is away is logged, never raised.
+
+    Not rung: what is due in a long while, for the sweep rings when it is time (Celery would hold it in a worker's
+    hands, and once more each hour); and a reminder where as many bells lie as a sweep rings, for nobody hears it sooner.
+    """
 
     def wake(bell: Bell) -> None:
+        if bell.delay > LONGEST_DELAY:
+            return
         try:
+            if bell.is_reminder and _waiting(app, bell.kind.queue) >= FULL:
+                return
             app.send_task(
                 f"media_jobs.{bell.kind}",
                 args=[bell.subject],
@@ -97,6 +126,7 @@ def make_wake(app: Celery) -> Wake:
 
 def build_runtime(settings: Settings) -> Runtime:
     """Build everything one process needs; connects to nothing yet."""
+    keep_time_of(settings.site.timezone)
     engine = make_engine(settings.database_url)
     return Runtime(
         settings=settings,

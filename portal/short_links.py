@@ -24,11 +24,19 @@ _LENGTH: Final = 6
 
 
 def add(session: Session, campaign: Campaign, place: str, *, by: Actor) -> ShortLink:
-    """Another short address of this campaign, for one place; raises Unacceptable for no place or a long one."""
+    """The short address of this campaign for one place, a new one where none is in use there.
+
+    Raises Unacceptable for no place or a long one.
+    """
     place = " ".join(place.split())
     if not place or len(place) > LONGEST_PLACE:
         code = Code.TOO_LONG_TEXT if place else Code.REQUIRED
         raise Unacceptable(code, fields={"place": code}, most=LONGEST_PLACE)
+    # Whoever presses twice gets one address: the second press waits for the first.
+    session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update())
+    same = (ShortLink.campaign_id == campaign.id, ShortLink.place == place, ShortLink.ended_at.is_(None))
+    if (known := session.scalars(select(ShortLink).where(*same).limit(1)).first()) is not None:
+        return known
     link = ShortLink(
         code="".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)),
         campaign_id=campaign.id,

@@ -128,6 +128,7 @@ def keep(session: Session, claim: Claim, looked: Sequence[Looked], voice: Sequen
                 at_seconds=finding.at,
                 until_seconds=finding.until,
                 facts={**finding.facts, _SAYS: finding.says},
+                other_clip_id=finding.facts.get(_CLIP),
                 made_at=now,
             )
             for finding in one.findings or ()
@@ -152,7 +153,7 @@ def tell_others(session: Session, claim: Claim, looked: Sequence[Looked]) -> boo
     told = {(one.kind, str(each.facts[_CLIP])): each for one in looked for each in _alike(one)}
     others = select(Signal).where(Signal.kind.in_(kinds), Signal.film_id != claim.film_id)
     known: dict[tuple[str, str], bool] = {}
-    for row in session.scalars(others.where(Signal.facts[_CLIP].as_string() == claim.clip_id)):
+    for row in session.scalars(others.where(Signal.other_clip_id == claim.clip_id)):
         is_mirrored = bool(row.facts.get(_MIRRORED))
         known[row.kind, row.clip_id] = known.get((row.kind, row.clip_id), False) or not is_mirrored
         if is_mirrored:
@@ -188,6 +189,7 @@ def _mirror(session: Session, claim: Claim, kind: str, finding: Finding, other: 
             at_seconds=at,
             until_seconds=None if at is None else round(at + seconds, 1),
             facts=facts,
+            other_clip_id=claim.clip_id,
             made_at=db_now(session),
         )
     )

@@ -1,39 +1,33 @@
 """Other people in a film: named by the owner, asked by a link of their own; the clip waits until all have agreed.
 
-Whoever takes an agreement back takes a clip that is public out of sight at once; otherwise never moves a clip.
+Every answer stays as it was given. Whoever takes an agreement back takes a clip that is public out of sight at once;
+whoever prolongs one lets an expired clip go back to the moderators; otherwise never moves a clip. Letters: asking.py.
 """
 
 import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal import lifecycle, notices, people, readiness, wordings
+from portal import consent, lifecycle, notices, people, readiness, wordings
 from portal.consent import Proof
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, PortalError, Unacceptable
-from portal.lifecycle import SIGNER, Actor
-from portal.models import Clip, ConsentText, CoSignature, Decision, Reason, SignatureState, State
+from portal.lifecycle import OWNER, SIGNER, Actor
+from portal.models import Clip, CoAnswer, ConsentText, CoSignature, Decision, Reason, SignatureState, State
 from portal.notices import NoticeKind
 
 NAME_MOST: Final = 80
-ASKED: Final = (State.IN_REVIEW, State.CHANGES_REQUESTED)
-"""Where letters leave: the film is made, the owner's part is complete, there is something to look at."""
-
-LETTERS_A_DAY: Final = 5
-"""Anybody may name anybody: so many requests leave for one address in a day, the others wait."""
 
 _PUBLIC: Final = (State.APPROVED, State.PUBLISHED)
-
-Work = Callable[[], AbstractContextManager[Session]]
+_GONE: Final = (State.WITHDRAWN, State.ERASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +53,34 @@ class Tally:
 
 def of(session: Session, clip: Clip) -> list[CoSignature]:
     """Everybody named for this clip, in the owner's order."""
+    return [row for row in every(session, clip) if row.removed_at is None]
+
+
+def dropped(session: Session, clip: Clip) -> list[CoSignature]:
+    """Whom the owner took off the list after they had been asked: moderators see it, and it stays as proof."""
+    return [row for row in every(session, clip) if row.removed_at is not None]
+
+
+def every(session: Session, clip: Clip) -> list[CoSignature]:
+    """Everybody who was ever named for this clip and asked, and who is named now."""
     rows = select(CoSignature).where(CoSignature.clip_id == clip.id)
     return list(session.scalars(rows.order_by(CoSignature.position, CoSignature.created_at)))
+
+
+def answers(session: Session, clip: Clip) -> list[CoAnswer]:
+    """Every answer of somebody in this film, oldest first."""
+    return list(session.scalars(select(CoAnswer).where(CoAnswer.clip_id == clip.id).order_by(CoAnswer.id)))
+
+
+def asked_of(session: Session, email: str) -> list[tuple[CoSignature, Clip]]:
+    """Films of which whoever reads this address was asked, newest first; none that are taken back."""
+    rows = (
+        select(CoSignature, Clip)
+        .join(Clip, Clip.id == CoSignature.clip_id)
+        .where(CoSignature.email == email, CoSignature.asked_at.is_not(None), Clip.state.not_in(_GONE))
+        .where(CoSignature.removed_at.is_(None))
+    )
+    return [(row, clip) for row, clip in session.execute(rows.order_by(CoSignature.asked_at.desc()))]
 
 
 def faults(named: Sequence[Named]) -> dict[str, Code]:
@@ -77,35 +97,66 @@ def faults(named: Sequence[Named]) -> dict[str, Code]:
     return {}
 
 
-def declare(session: Session, clip: Clip, named: Sequence[Named]) -> bool:
+def declare(session: Session, clip: Clip, named: Sequence[Named], *, by: Actor = OWNER) -> bool:
     """Take the owner's list of people in the film: who stays keeps the answer given; whether anything changed.
 
-    Somebody who refused cannot be left out while the film is the one that was refused.
+    Somebody who refused cannot be left out while the film is the one that was refused. Who was asked and is left out
+    stays on the record; who is named anew is the same person. Raises Unacceptable(ALREADY_ASKED) for a name without an
+    address that was asked at one: nobody signs in another's place.
     """
-    known = {(one.name, one.email, one.is_minor): one for one in of(session, clip)}
+    known, former = _by_key(of(session, clip)), _by_key(dropped(session, clip))
+    asked = {row.name.casefold() for row in (*known.values(), *former.values()) if row.email and row.asked_at}
     changed = False
     for place, one in enumerate(named):
-        name, email = " ".join(one.name.split()), people.checked_email(one.email) if one.email else None
-        row = known.pop((name, email, one.is_minor), None)
+        key = _key(one)
+        row = known.pop(key, None)
         if row is not None:
             row.position = place
             continue
         changed = True
-        session.add(
-            CoSignature(
-                id=secrets.token_hex(16), clip_id=clip.id, position=place, name=name, email=email,
-                is_minor=one.is_minor, state=SignatureState.WAITING, created_at=db_now(session),
-            )
-        )  # fmt: skip
-    for gone in known.values():
-        if _is_bound(session, clip, gone):
-            gone.position = len(named)
+        if (again := former.pop(key, None)) is not None:
+            again.removed_at, again.position = None, place
+            continue
+        if key[1] is None and key[0].casefold() in asked:
+            raise Unacceptable(Code.ALREADY_ASKED, fields={"people": Code.ALREADY_ASKED})
+        _add(session, clip, place, *key)
+    for row in known.values():
+        if _is_bound(session, clip, row):
+            row.position = len(named)
             continue
         changed = True
-        notices.call_off(session, gone.id)
-        session.delete(gone)
+        _drop(session, clip, row, by=by)
     session.flush()
+    if changed:
+        consent.settle_end(session, clip)
     return changed
+
+
+def _key(one: Named) -> tuple[str, str | None, bool]:
+    return " ".join(one.name.split()), people.checked_email(one.email) if one.email else None, one.is_minor
+
+
+def _by_key(rows: Iterable[CoSignature]) -> dict[tuple[str, str | None, bool], CoSignature]:
+    return {(row.name, row.email, row.is_minor): row for row in rows}
+
+
+def _add(session: Session, clip: Clip, place: int, name: str, email: str | None, is_minor: bool) -> None:
+    session.add(
+        CoSignature(
+            id=secrets.token_hex(16), clip_id=clip.id, position=place, name=name, email=email,
+            is_minor=is_minor, state=SignatureState.WAITING, created_at=db_now(session),
+        )
+    )  # fmt: skip
+
+
+def _drop(session: Session, clip: Clip, row: CoSignature, *, by: Actor) -> None:
+    notices.call_off(session, row.id)
+    if row.asked_at is None and row.answered_at is None:
+        # A name half typed, or a slip of the pen: nobody was ever asked by it.
+        session.delete(row)
+        return
+    row.removed_at = db_now(session)
+    lifecycle.record(session, clip, "cosign_drop", by=by, detail={"signature": row.id, "answer": row.state})
 
 
 def _is_bound(session: Session, clip: Clip, row: CoSignature) -> bool:
@@ -115,7 +166,7 @@ def _is_bound(session: Session, clip: Clip, row: CoSignature) -> bool:
     return film is not None and film.received_at <= row.answered_at
 
 
-# Asking -------------------------------------------------------------------------------------------------
+# Links --------------------------------------------------------------------------------------------------
 
 
 def token_of(row: CoSignature, *, key: str) -> str:
@@ -134,7 +185,10 @@ def open_link(session: Session, row: CoSignature, *, key: str) -> str:
 
 
 def by_link(session: Session, token: str) -> tuple[CoSignature, Clip]:
-    """Whose link this is, and for which clip; raises Missing."""
+    """Whose link this is, and for which clip; raises Missing.
+
+    It also opens for somebody who was taken off the list: what that person says is kept, and moderators see it.
+    """
     row = session.scalars(
         select(CoSignature).where(CoSignature.token_hash == people.hash_token(token))
     ).one_or_none()
@@ -146,7 +200,7 @@ def by_link(session: Session, token: str) -> tuple[CoSignature, Clip]:
 def by_id(session: Session, clip: Clip, signature_id: str) -> CoSignature:
     """Somebody named for this clip; raises Missing."""
     row = session.get(CoSignature, signature_id)
-    if row is None or row.clip_id != clip.id:
+    if row is None or row.clip_id != clip.id or row.removed_at is not None:
         raise Missing(Code.MISSING)
     return row
 
@@ -162,56 +216,6 @@ def hand_on(session: Session, clip: Clip, signature_id: str, *, key: str, by: Ac
     if row.asked_at is None:
         lifecycle.record(session, clip, "cosign_ask", by=by, detail={"signature": row.id})
     return open_link(session, row, key=key)
-
-
-def ask(session: Session, clip: Clip, row: CoSignature, *, by: Actor) -> bool:
-    """Write to somebody who has not answered yet, once a day; False when today's letter has left or must wait."""
-    if row.email is None or row.state != SignatureState.WAITING:
-        return False
-    now, is_first = db_now(session), row.asked_at is None
-    if row.email in _busy(session, [row.email]) or (row.asked_at and row.asked_at.date() == now.date()):
-        return False
-    occasion = f"co_signature:{row.id}" + ("" if is_first else f":{now.date()}")
-    row.asked_at = row.asked_at or now
-    session.flush()
-    notices.write(
-        session, NoticeKind.CO_SIGNATURE, to=row.email, lang=clip.lang, occasion=occasion, clip=clip,
-        about=row.id, facts={"name": row.name, "is_minor": row.is_minor},
-    )  # fmt: skip
-    if is_first:
-        lifecycle.record(session, clip, "cosign_ask", by=by, detail={"signature": row.id})
-    return True
-
-
-def ask_waiting(work: Work, *, at_most: int = 50) -> int:
-    """Write to everybody who was named for a clip that is whole by now; how many. For the sweeper."""
-    with work() as session:
-        waiting = (
-            select(CoSignature, Clip)
-            .join(Clip, Clip.id == CoSignature.clip_id)
-            .where(
-                CoSignature.state == SignatureState.WAITING,
-                CoSignature.asked_at.is_(None),
-                CoSignature.email.is_not(None),
-                Clip.state.in_(ASKED),
-            )
-        )
-        # Those of one address that must wait until tomorrow do not hold up the others.
-        waiting = waiting.where(CoSignature.email.not_in(_asked_enough(session)))
-        rows = session.execute(waiting.order_by(CoSignature.created_at).limit(at_most)).all()
-        return sum(ask(session, clip, row, by=lifecycle.CLOCK) for row, clip in rows)
-
-
-def _busy(session: Session, emails: Sequence[str]) -> set[str | None]:
-    """Which of these addresses had their share of requests today."""
-    asked = _asked_enough(session).where(CoSignature.email.in_(emails))
-    return set(session.scalars(asked))
-
-
-def _asked_enough(session: Session) -> Select[str | None]:
-    since = db_now(session) - timedelta(days=1)
-    asked = select(CoSignature.email).where(CoSignature.email.is_not(None), CoSignature.asked_at > since)
-    return asked.group_by(CoSignature.email).having(func.count() >= LETTERS_A_DAY)
 
 
 # Answering ----------------------------------------------------------------------------------------------
@@ -243,28 +247,64 @@ def agree(
     guardian: str = "",
     seen: str = "",
 ) -> bool:
-    """Note that this person agrees; False when that is known already.
+    """Note that this person agrees, for the campaign's term; False when that is known already.
 
+    In the last 30 days of the term, and after it, a yes is a new one: the term counts anew, in today's words, and a
+    clip that had expired goes back to the moderators when nobody else's agreement has ended.
     `seen` is the hash of the words on the page. Raises Conflict(TEXT_CHANGED) when they are others by now, Conflict
     when the clip was taken back, Unacceptable(REQUIRED) when a guardian gives no name.
     """
     clip = _held(session, row)
-    if row.state == SignatureState.AGREED:
+    is_again = row.state == SignatureState.AGREED
+    if is_again and not may_renew(session, clip, row):
         return False
     text = text_for(session, clip, row, proof.lang or clip.lang, brand=brand)
     if seen and seen != text.sha256:
         raise Conflict(Code.TEXT_CHANGED)
-    name = " ".join(guardian.split())
+    row.guardian = _checked_guardian(row, guardian)
+    row.text_id = text.id
+    _answer(session, clip, row, SignatureState.AGREED, proof)
+    detail = {"signature": row.id, "text": text.sha256[:16]}
+    lifecycle.record(session, clip, "cosign_renew" if is_again else "cosign_agree", by=SIGNER, detail=detail)
+    bring_back(session, clip, by=SIGNER)
+    return True
+
+
+def may_renew(session: Session, clip: Clip, row: CoSignature) -> bool:
+    """Whether this person's agreement ends within 30 days, or has ended, and can be given anew."""
+    return clip.state in consent.RENEWABLE and _is_ending(row, db_now(session))
+
+
+def ending(session: Session, clip: Clip) -> list[CoSignature]:
+    """People of this film whose agreement ends within 30 days, or has ended; the earliest first."""
+    now = db_now(session)
+    found = [row for row in of(session, clip) if _is_ending(row, now)]
+    return sorted(found, key=lambda row: row.until or now)
+
+
+def _is_ending(row: CoSignature, now: datetime) -> bool:
+    is_soon = row.until is not None and row.until - consent.ASKED_BEFORE <= now
+    return row.state == SignatureState.AGREED and row.removed_at is None and is_soon
+
+
+def bring_back(session: Session, clip: Clip, *, by: Actor) -> None:
+    """Let a clip that had expired go back to the moderators, once every agreement holds again."""
+    if (
+        clip.state == State.EXPIRED
+        and clip.consent_until is not None
+        and clip.consent_until > db_now(session)
+    ):
+        lifecycle.move(session, clip, "reopen", by=by)
+
+
+def _checked_guardian(row: CoSignature, words: str) -> str:
+    """As the guardian of a minor signs; empty for an adult."""
+    name = " ".join(words.split())
     if row.is_minor and not name:
         raise Unacceptable(Code.REQUIRED, fields={"guardian": Code.REQUIRED})
     if len(name) > NAME_MOST:
         raise Unacceptable(Code.TOO_LONG_TEXT, fields={"guardian": Code.TOO_LONG_TEXT}, most=NAME_MOST)
-    row.guardian = name if row.is_minor else ""
-    row.text_id = text.id
-    _answer(session, row, SignatureState.AGREED, proof)
-    detail = {"signature": row.id, "text": text.sha256[:16]}
-    lifecycle.record(session, clip, "cosign_agree", by=SIGNER, detail=detail)
-    return True
+    return name if row.is_minor else ""
 
 
 def refuse(session: Session, row: CoSignature, *, proof: Proof) -> bool:
@@ -275,15 +315,16 @@ def refuse(session: Session, row: CoSignature, *, proof: Proof) -> bool:
     clip = _held(session, row)
     if row.state == SignatureState.REFUSED:
         return False
-    _answer(session, row, SignatureState.REFUSED, proof)
+    _answer(session, clip, row, SignatureState.REFUSED, proof)
     event = lifecycle.record(session, clip, "cosign_refuse", by=SIGNER, detail={"signature": row.id})
     was_public = clip.state in _PUBLIC
     if was_public:
         _take_down(session, clip)
-    notices.tell(
-        session, NoticeKind.CO_SIGNATURE_REFUSED, clip, occasion=f"signature_refused:{event}", about=row.id,
-        facts={"name": row.name, "is_minor": row.is_minor, "was_public": was_public},
-    )  # fmt: skip
+    if was_public or row.removed_at is None:
+        notices.tell(
+            session, NoticeKind.CO_SIGNATURE_REFUSED, clip, occasion=f"signature_refused:{event}", about=row.id,
+            facts={"name": row.name, "is_minor": row.is_minor, "was_public": was_public},
+        )  # fmt: skip
     return True
 
 
@@ -291,15 +332,28 @@ def _held(session: Session, row: CoSignature) -> Clip:
     clip = session.get_one(Clip, row.clip_id)
     lifecycle.hold(session, clip)
     session.refresh(row)
-    if clip.state in (State.WITHDRAWN, State.ERASED):
+    if clip.state in _GONE:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     return clip
 
 
-def _answer(session: Session, row: CoSignature, state: SignatureState, proof: Proof) -> None:
-    row.state, row.answered_at = state, db_now(session)
+def _answer(session: Session, clip: Clip, row: CoSignature, state: SignatureState, proof: Proof) -> None:
+    """Keep one answer for good, and on the row as the newest; letters that wait to ask for it need not leave."""
+    notices.call_off(session, row.id)
+    film, is_yes = readiness.newest_film(session, clip), state == SignatureState.AGREED
+    now, months = db_now(session), wordings.campaign_of(session, clip).term_months
+    row.state, row.answered_at = state, now
+    row.until = consent.months_later(now, months) if is_yes else None
     row.link, row.address, row.agent = proof.link, proof.address, proof.agent
+    session.add(
+        CoAnswer(
+            signature_id=row.id, clip_id=clip.id, answer=state, made_at=now, until=row.until,
+            text_id=row.text_id if is_yes else None, guardian=row.guardian if is_yes else "",
+            film_id=film.id if film is not None else None, link=proof.link, address=proof.address, agent=proof.agent,
+        )
+    )  # fmt: skip
     session.flush()
+    consent.settle_end(session, clip)
 
 
 def _take_down(session: Session, clip: Clip) -> None:
@@ -342,7 +396,9 @@ def check(session: Session, clip: Clip) -> None:
 def tallies(session: Session, clips: Iterable[Clip]) -> dict[str, Tally]:
     """How far the agreements are, by clip; clips for which nobody is named are left out."""
     ids = [clip.id for clip in clips]
-    rows = select(CoSignature.clip_id, CoSignature.state, func.count()).where(CoSignature.clip_id.in_(ids))
+    rows = select(CoSignature.clip_id, CoSignature.state, func.count()).where(
+        CoSignature.clip_id.in_(ids), CoSignature.removed_at.is_(None)
+    )
     found: dict[str, dict[str, int]] = {}
     for clip_id, state, number in session.execute(rows.group_by(CoSignature.clip_id, CoSignature.state)):
         found.setdefault(clip_id, {})[state] = number

@@ -5,6 +5,7 @@ Knows no clip. Server calls use the internal endpoint; signatures for browsers u
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from botocore.utils import parse_timestamp
 from config import StorageSettings
 from portal.errors import Away, Code, Missing, Unavailable
 
+log = logging.getLogger(__name__)
+
 MIB = 1024 * 1024
 # Ranged reads: a whole large GET is re-read many times over by the embedded store.
 # One call, with all its attempts, must end before a worker's lease would (90 s), whatever the service does.
@@ -33,7 +36,12 @@ _TRANSFER = TransferConfig(
     max_concurrency=2,
     num_download_attempts=ATTEMPTS,
 )
-_NOT_THERE = {"NoSuchUpload", "NoSuchKey", "404", "NotFound", "NoSuchBucket"}
+UNFINISHED_DAYS = 8
+"""Longer than any upload may take (`uploads.LONGEST`)."""
+
+_NOT_THERE = {
+    "NoSuchUpload", "NoSuchKey", "404", "NotFound", "NoSuchBucket", "NoSuchLifecycleConfiguration",
+}  # fmt: skip
 
 
 class Bucket(StrEnum):
@@ -356,6 +364,11 @@ class Storage:
         )
         return str(answer["url"]), dict(answer["fields"])
 
+    @property
+    def has_deaf_edge(self) -> bool:
+        """Whether a CDN stands in front of the public bucket that cannot be told to forget."""
+        return self._settings.has_deaf_edge
+
     def public_url(self, key: str) -> str:
         """Where everybody reads a published object."""
         base = self._settings.cdn_url or f"{self._settings.public_url}/{self._settings.public_bucket}"
@@ -364,14 +377,25 @@ class Storage:
     # Setting up and looking after -------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make the buckets and their rules as they must be; harmless when they already are."""
+        """Make the buckets and their rules as they must be; harmless when they already are.
+
+        Some services know no such rules, or take them from nobody's key: there they are set by hand
+        (docs/deploy.md), and `doctor` tells whether they hold.
+        """
         for name in self._names.values():
             try:
-                self._client.head_bucket(Bucket=name)
-            except ClientError:
+                self._ask("head_bucket", Bucket=name)
+            except Missing:
                 self._ask("create_bucket", Bucket=name)
-            except BotoCoreError as error:
-                raise Unavailable(Code.OURS_STORAGE, verb="prepare", detail=str(error)) from error
+        for rule in (self._allow_reading, self._allow_origin, self._drop_unfinished):
+            try:
+                rule()
+            except Unavailable as refusal:
+                if self._settings.is_ours:
+                    raise
+                log.warning("storage: a rule must be set by hand: %s", refusal.facts)
+
+    def _allow_reading(self) -> None:
         public = self._settings.public_bucket
         statement = {
             "Effect": "Allow",
@@ -381,7 +405,6 @@ class Storage:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self._ask("put_bucket_policy", Bucket=public, Policy=policy)
-        self._allow_origin()
 
     def _allow_origin(self) -> None:
         # CORS is needed only where the browser meets the storage on another origin than the site's.
@@ -396,6 +419,30 @@ class Storage:
         }
         for name in self._names.values():
             self._ask("put_bucket_cors", Bucket=name, CORSConfiguration={"CORSRules": [rule]})
+
+    def _drop_unfinished(self) -> None:
+        # A net below the hourly sweep, for parts that cost money where nobody sweeps any more; ours has no such rule.
+        if self._settings.is_ours or self._has_lifecycle():
+            return
+        rule = {
+            "ID": "unfinished-uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_DAYS},
+        }
+        self._ask(
+            "put_bucket_lifecycle_configuration",
+            Bucket=self._settings.originals_bucket,
+            LifecycleConfiguration={"Rules": [rule]},
+        )
+
+    def _has_lifecycle(self) -> bool:
+        # Somebody's own rules are not written over.
+        try:
+            bucket = self._settings.originals_bucket
+            return bool(self._ask("get_bucket_lifecycle_configuration", Bucket=bucket).get("Rules"))
+        except Missing:
+            return False
 
     def is_reachable(self) -> bool:
         """Whether both buckets answer now."""

@@ -4,7 +4,7 @@ Knows the owner by the clip's magic link. Never touches bytes: films arrive thro
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -15,26 +15,33 @@ from sqlalchemy.orm import Session
 from config import Site
 from portal import (
     campaigns,
+    captions,
     consent,
     invitations,
     lifecycle,
     notices,
     offers,
+    ownership,
     people,
     readiness,
     search,
     signatures,
     themes,
+    uses,
 )
-from portal.consent import NO_PROOF, Proof
+from portal.consent import NO_PROOF, NOTHING_SEEN, Proof
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, PortalError, Unacceptable
 from portal.lifecycle import Actor
 from portal.models import Campaign, Clip, ClipLink, Invitation, Person, State
+from portal.ownership import BY_LINK, Access
 
 LINK_DAYS: Final = 90
-VOUCHING: Final = frozenset({"api", "import"})
+VOUCHING: Final = frozenset({"api", "import", "demo"})
 """Channels by which a program or staff begins a clip: they answer for the owner's address."""
+
+BETWEEN: Final = " ; "
+"""Between what the call gives in return and what an owner had besides."""
 
 LONGEST: Final = {
     "title": 80,
@@ -61,7 +68,6 @@ EDITABLE: Final = frozenset({
 })  # fmt: skip
 # Where the site's required consents may still be taken back without withdrawing the clip.
 _UNDECIDED: Final = EDITABLE - {State.IN_REVIEW}
-_LIVING: Final = lifecycle.LIVING - {State.ERASED}
 _EARLIEST_YEAR: Final = 1900
 _CODE: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -87,6 +93,10 @@ class Texts:
     cleared: frozenset[str] = frozenset()
 
 
+class OldLink(Missing):
+    """A link to this clip that was good once: its owner may have a fresh one, and nobody else."""
+
+
 def begin(  # noqa: PLR0913 - what a draft is made of
     session: Session,
     campaign: Campaign,
@@ -100,15 +110,17 @@ def begin(  # noqa: PLR0913 - what a draft is made of
     token: str | None = None,
     proof: Proof = NO_PROOF,
     invitation: Invitation | None = None,
+    seen: Mapping[str, str] = NOTHING_SEEN,
+    inside: int | None = None,
 ) -> tuple[Clip, str]:
     """Keep a first draft; the clip and the token of its magic link, which is stored nowhere.
 
-    Before a moderator looks at it the owner must have opened a letter of ours, unless the channel vouches for the
-    address or the portal does not ask for it.
+    Before a moderator looks at it the owner must have opened a letter of ours about it, unless the channel vouches
+    for the address, its owner is signed in here (`inside`), or the portal does not ask for it.
 
     `token` lets a form bring its own random one, so that sending it twice finds the first draft. An `invitation` is
-    used up by it and tells what `texts` leaves open.
-    Raises as `campaigns.admit` does, and Unacceptable with the faults by field.
+    used up by it and tells what `texts` leaves open. `seen`: as in `consent.give`.
+    Raises as `campaigns.admit` and `consent.give` do, and Unacceptable with the faults by field.
     """
     campaigns.admit(session, campaign, invitation)
     clip = Clip(
@@ -119,10 +131,11 @@ def begin(  # noqa: PLR0913 - what a draft is made of
         is_vouched=channel in VOUCHING or not site.confirms_email,
     )
     lifecycle.begin(session, clip, by=by)
-    _apply(session, clip, texts if invitation is None else _with_known(texts, invitation))
+    access = Access(inside, vouches=clip.is_vouched)
+    _apply(session, clip, texts if invitation is None else _with_known(texts, invitation), access)
     if invitation is not None:
         invitations.use(session, invitation, clip, by=by)
-    consent.give(session, clip, consents, lang=lang, via=channel, brand=site.brand, proof=proof)
+    consent.give(session, clip, consents, lang=lang, via=channel, brand=site.brand, proof=proof, seen=seen)
     return clip, new_link(session, clip, token=token)
 
 
@@ -134,15 +147,39 @@ def _with_known(texts: Texts, invitation: Invitation) -> Texts:
 
 
 def by_link(session: Session, token: str) -> Clip:
-    """The clip that this magic link opens; raises Missing when it is unknown or older than 90 days."""
-    clip = session.scalars(
-        select(Clip)
-        .join(ClipLink, ClipLink.clip_id == Clip.id)
-        .where(ClipLink.token_hash == people.hash_token(token), ClipLink.expires_at > db_now(session))
-    ).one_or_none()
-    if clip is None:
+    """The clip that this magic link opens; raises Missing for an unknown one, OldLink when its time is over."""
+    link = _link(session, token)
+    if link is None:
         raise Missing(Code.MISSING)
-    return clip
+    if link.expires_at <= db_now(session):
+        raise OldLink(Code.GONE)
+    return session.get_one(Clip, link.clip_id)
+
+
+def write_fresh_link(session: Session, token: str) -> bool:
+    """Send a fresh link to the mailbox of whoever owns the clip of this old one; whether there is such a mailbox.
+
+    One letter in ten minutes at most. Raises Missing for a link that nobody had.
+    """
+    link = _link(session, token)
+    if link is None:
+        raise Missing(Code.MISSING)
+    clip = session.get_one(Clip, link.clip_id)
+    if clip.owner_id is None:
+        return False
+    occasion = f"fresh_link:{clip.id}:{clip.owner_id}:{_slot(session)}"
+    notices.tell(session, notices.NoticeKind.FRESH_LINK, clip, occasion=occasion)
+    return True
+
+
+def _link(session: Session, token: str) -> ClipLink | None:
+    asked = select(ClipLink).where(ClipLink.token_hash == people.hash_token(token))
+    return session.scalars(asked).one_or_none()
+
+
+def _slot(session: Session) -> int:
+    """The ten minutes that it is: of letters that anybody can ask for, one in each."""
+    return int(db_now(session).timestamp()) // 600
 
 
 def link_until(session: Session, token: str) -> datetime | None:
@@ -172,26 +209,21 @@ def new_link(session: Session, clip: Clip, *, token: str | None = None, mailed_t
 
 def is_mailed_link(session: Session, clip: Clip, token: str) -> bool:
     """Whether this link was sent to the present owner's address and nowhere else."""
-    link = session.scalars(
-        select(ClipLink).where(ClipLink.token_hash == people.hash_token(token))
-    ).one_or_none()
+    link = _link(session, token)
     return link is not None and link.mailed_to_id is not None and link.mailed_to_id == clip.owner_id
 
 
 def confirm(session: Session, clip: Clip, token: str, *, by: Actor) -> None:
-    """The owner came by a letter of ours: the address is right, and every clip that waited for that goes on.
+    """The owner came by a letter of ours: this clip is theirs, and goes on if it lacked nothing else.
 
-    Harmless twice. Raises NotAllowed for a link that was not sent to the owner's present address.
+    Other clips under the same address say nothing of their sender, and wait on. Harmless twice. Raises NotAllowed for
+    a link that was not sent to the owner's present address.
     """
+    lifecycle.hold(session, clip)
     if not is_mailed_link(session, clip, token):
         raise NotAllowed(Code.NOT_ALLOWED)
-    owner = session.get_one(Person, clip.owner_id)
-    if owner.confirmed_at is not None:
-        return
-    people.confirm(session, owner)
-    waiting = select(Clip).where(Clip.owner_id == owner.id, Clip.state == State.PROCESSING)
-    for one in session.scalars(waiting).all():
-        readiness.settle(session, one, by=by)
+    people.vouch(session, clip)
+    readiness.settle(session, clip, by=by)
 
 
 def write_again(session: Session, clip: Clip) -> None:
@@ -201,27 +233,27 @@ def write_again(session: Session, clip: Clip) -> None:
     """
     if not readiness.waits_for_confirmation(session, clip):
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    now = db_now(session)
-    slot = int(now.timestamp()) // 600
     kind = notices.NoticeKind.FINISH_LATER if clip.state == State.DRAFT else notices.NoticeKind.RECEIVED
-    notices.tell(
-        session, kind, clip, occasion=f"again:{clip.id}:{clip.owner_id}:{slot}", facts={"confirm": True}
-    )
+    occasion = f"again:{clip.id}:{clip.owner_id}:{_slot(session)}"
+    notices.tell(session, kind, clip, occasion=occasion, facts={"confirm": True})
 
 
-def edit(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> list[str]:
+def edit(session: Session, clip: Clip, texts: Texts, *, by: Actor, access: Access = BY_LINK) -> list[str]:
     """Change the owner's words, note which fields changed, and hand the clip on when that was all it lacked.
 
+    Another address waits to be confirmed anew; the links that were mailed to the former one end.
     Raises Conflict once a moderator has decided, Unacceptable with the faults by field.
     """
     lifecycle.hold(session, clip)
     if clip.state not in EDITABLE:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    changed = _apply(session, clip, texts)
+    changed = _apply(session, clip, texts, access)
     if changed:
         lifecycle.record(session, clip, "edit", by=by, detail={"fields": changed})
     if "email" in changed:
         _acknowledge(session, clip)
+    if "speech_lang" in changed:
+        captions.declared_anew(session, clip)
     readiness.settle(session, clip, by=by)
     return changed
 
@@ -235,29 +267,31 @@ def agree(
     site: Site,
     taken_back: Iterable[str] = (),
     proof: Proof = NO_PROOF,
+    seen: Mapping[str, str] = NOTHING_SEEN,
 ) -> None:
     """Note new consents and those taken back; what is in neither stays. Hands the clip on as `edit` does.
 
-    Raises Unacceptable for an unknown purpose, Conflict when a required consent is taken back from a clip that
+    Raises as `consent.give` does, and Conflict when a required consent is taken back from a clip that
     is with the moderators or later: withdrawing the clip is the way there.
     """
     lifecycle.hold(session, clip)
-    if clip.state not in _LIVING:
+    if clip.state not in lifecycle.LIVING:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     back = set(taken_back) & set(consent.standing(session, clip)) if taken_back else set()
     if back & set(consent.REQUIRED) and clip.state not in _UNDECIDED:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
     new = consent.give(
-        session, clip, consents, lang=clip.lang, via=clip.channel, brand=site.brand, proof=proof
+        session, clip, consents, lang=clip.lang, via=clip.channel, brand=site.brand, proof=proof, seen=seen
     )
     if new:
         lifecycle.record(session, clip, "agree", by=by, detail={"purposes": new})
     for purpose in sorted(back):
         consent.revoke(session, clip, purpose, by=by)
+    uses.tell(session, clip, uses.Why.REVOKED, back)
     readiness.settle(session, clip, by=by)
 
 
-def answer(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> None:
+def answer(session: Session, clip: Clip, texts: Texts, *, by: Actor, access: Access = BY_LINK) -> None:
     """Send a clip back to review with changed words only; a new film goes through `uploads`.
 
     Raises Conflict when nothing was asked for, or (INCOMPLETE) when review would still wait for something.
@@ -265,7 +299,7 @@ def answer(session: Session, clip: Clip, texts: Texts, *, by: Actor) -> None:
     lifecycle.hold(session, clip)
     if clip.state != State.CHANGES_REQUESTED:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    edit(session, clip, texts, by=by)
+    edit(session, clip, texts, by=by, access=access)
     lacks = readiness.missing(session, clip)
     if lacks or not readiness.is_film_ready(session, clip):
         raise Conflict(Code.INCOMPLETE, missing=lacks or ["film"])
@@ -299,25 +333,23 @@ def _acknowledge(session: Session, clip: Clip) -> None:
         notices.tell(session, notices.NoticeKind.RECEIVED, clip, occasion=occasion, facts=facts)
 
 
-def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
+def _apply(session: Session, clip: Clip, texts: Texts, access: Access) -> list[str]:
     """Write what differs onto the clip; the names of the changed fields. Raises Unacceptable with all faults."""
     wanted, faults = _checked(session, texts)
     if offers.not_offered(session, clip, texts.themes or []):
         faults["themes"] = Code.THEME_NOT_OFFERED
-    owner: Person | None = None
-    if texts.email:
-        try:
-            owner = people.person_for_email(session, texts.email, lang=clip.lang, name=texts.first_name or "")
-        except PortalError as error:
-            faults["email"] = error.code
+    owner = _named(session, clip, texts, access, faults)
+    wanted["incentive"] = _with_return(session, clip, wanted.get("incentive", clip.incentive))
+    if len(wanted["incentive"]) > LONGEST["incentive"]:
+        faults.setdefault("incentive", Code.TOO_LONG_TEXT)
     if faults:
         raise Unacceptable(Code.INVALID, fields=faults)
-    wanted["incentive"] = _with_return(session, clip, wanted.get("incentive", clip.incentive))
     changed = [field for field, value in wanted.items() if getattr(clip, field) != value]
     for field in changed:
         setattr(clip, field, wanted[field])
-    if _hand_to(session, clip, owner):
+    if owner is not None and ownership.hand_to(session, clip, owner, access):
         changed.append("email")
+    ownership.recognise(session, clip, access)
     if texts.themes is not None and themes.set_themes(session, clip, texts.themes):
         changed.append("themes")
     if texts.people is not None and signatures.declare(session, clip, texts.people):
@@ -328,29 +360,36 @@ def _apply(session: Session, clip: Clip, texts: Texts) -> list[str]:
     return changed
 
 
-def _hand_to(session: Session, clip: Clip, owner: Person | None) -> bool:
-    """Make this person the clip's owner; whether that changed anything."""
-    former = clip.owner_id
-    if owner is not None:
-        clip.owner_id = owner.id
-    session.flush()
-    if clip.owner_id == former:
-        return False
-    if former is not None:
-        # A slip of the pen, kept as it was typed, must not stay behind as a person of its own.
-        people.forget_if_clipless(session, former)
-    invitations.confirm_owner(session, clip)
-    return True
+def _named(
+    session: Session, clip: Clip, texts: Texts, access: Access, faults: dict[str, Code]
+) -> Person | None:
+    """Who reads the address that is told; None without one, and for one that cannot be taken."""
+    if not texts.email:
+        return None
+    try:
+        owner = people.person_for_email(session, texts.email, lang=clip.lang, name=texts.first_name or "")
+    except PortalError as error:
+        faults["email"] = error.code
+        return None
+    if not ownership.may_change(session, clip, access, to=owner.id):
+        faults["email"] = Code.EMAIL_SETTLED
+    return owner
 
 
 def _with_return(session: Session, clip: Clip, words: str) -> str:
-    """What the owner has had, and what the call gives in return: that is said under every clip, by whomever."""
+    """What the owner has had, and what the call gives in return: that is said under every clip, by whomever.
+
+    What it gave when the clip was begun stays, whatever it gives by now.
+    """
+    given_then = clip.incentive.partition(BETWEEN)[0]
+    if given_then and given_then in words:
+        return words
     campaign = session.get_one(Campaign, clip.campaign_id)
     by_lang = {text.lang: text.in_return for text in campaign.texts}
     given = by_lang.get(clip.lang) or next((said for said in by_lang.values() if said), "")
     if not given or given in words:
         return words
-    return f"{given} ; {words}"[: LONGEST["incentive"]] if words else given
+    return f"{given}{BETWEEN}{words}" if words else given
 
 
 def _checked(session: Session, texts: Texts) -> tuple[dict[str, Any], dict[str, Code]]:

@@ -1,57 +1,58 @@
 """How long a clip may be shown: the owner is asked again a month before the end, and at the end it leaves the site.
 
-The term itself is counted from the agreement (`consent.py`).
+The end is the earliest of all agreements (`consent.settle_end`); the others in the film are asked by `asking.py`.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal import consent, lifecycle, notices, wordings
-from portal.consent import NO_PROOF, Proof
+from portal import asking, consent, lifecycle, notices, signatures, uses, wordings
+from portal.consent import ASKED_BEFORE, NO_PROOF, RENEWABLE, Proof
 from portal.database import db_now
 from portal.errors import Code, Conflict
 from portal.lifecycle import CLOCK, Actor
-from portal.models import Clip, Notice, State
+from portal.models import Clip, Consent, CoSignature, State
 from portal.notices import NoticeKind
 
-ASKED_BEFORE: Final = timedelta(days=30)
-"""The owner is asked this long before the end; from then on the term can be prolonged."""
-
-RENEWABLE: Final = frozenset({
-    State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED, State.EXPIRED,
-})  # fmt: skip
 _LOOKED_AT: Final = 5000
-_AT_ONCE: Final = 500
 
 Work = Callable[[], AbstractContextManager[Session]]
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How long one clip may be shown, and whether its owner may prolong that now."""
+    """How long one clip may be shown, until when its owner alone agreed, and whether that can be prolonged now.
+
+    `ending` are the others in the film whose agreement ends within 30 days, or has ended.
+    """
 
     until: datetime | None
+    own_until: datetime | None
     is_over: bool
+    is_own_over: bool
     may_renew: bool
     months: int
+    ending: tuple[CoSignature, ...]
 
 
 def of(session: Session, clip: Clip) -> Term:
     """The term of a clip today."""
-    now, until = db_now(session), clip.consent_until
-    stands = "site" in consent.standing(session, clip)
-    is_time = until is not None and now >= until - ASKED_BEFORE
+    now, until, own = db_now(session), clip.consent_until, consent.end_of(session, clip)
+    is_time = own is not None and now >= own - ASKED_BEFORE
     return Term(
         until=until,
+        own_until=own,
         is_over=until is not None and until <= now,
-        may_renew=is_time and stands and clip.state in RENEWABLE,
+        is_own_over=own is not None and own <= now,
+        may_renew=is_time and clip.state in RENEWABLE,
         months=wordings.campaign_of(session, clip).term_months,
+        ending=tuple(signatures.ending(session, clip)),
     )
 
 
@@ -65,7 +66,8 @@ def check(session: Session, clip: Clip, *, at: datetime | None = None) -> None:
 def renew(session: Session, clip: Clip, *, by: Actor, via: str, brand: str, proof: Proof = NO_PROOF) -> bool:
     """Agree to another term in today's words; False when it is not time, or was done already.
 
-    A clip that had expired goes back to the moderators. Raises Conflict in a state where nothing can be prolonged.
+    A clip that had expired goes back to the moderators, unless somebody else's agreement has ended, too. Raises
+    Conflict in a state where nothing can be prolonged.
     """
     lifecycle.hold(session, clip)
     if clip.state not in RENEWABLE:
@@ -73,44 +75,37 @@ def renew(session: Session, clip: Clip, *, by: Actor, via: str, brand: str, proo
     if not of(session, clip).may_renew:
         return False
     consent.renew(session, clip, "site", via=via, brand=brand, by=by, proof=proof)
-    if clip.state == State.EXPIRED:
-        lifecycle.move(session, clip, "reopen", by=by)
+    signatures.bring_back(session, clip, by=by)
     notices.cancel(session, clip, NoticeKind.RENEWAL)
     return True
 
 
 def ask_again(work: Work, *, at_most: int = 200) -> int:
-    """Write to owners whose clip's term ends within 30 days, once for each term; how many. For the sweeper."""
+    """Write to owners whose own agreement ends within 30 days, once for each term; how many. For the sweeper."""
     with work() as session:
         now = db_now(session)
-        ending = select(Clip.id, Clip.consent_until).where(
-            Clip.consent_until > now,
-            Clip.consent_until <= now + ASKED_BEFORE,
-            Clip.state.in_(RENEWABLE),
-            Clip.owner_id.is_not(None),
+        own = func.coalesce(Consent.until, Clip.consent_until)
+        ending = (
+            select(Clip.id, own)
+            .join(Consent, Consent.clip_id == Clip.id)
+            .where(
+                Consent.purpose == "site", Consent.revoked_at.is_(None), own > now, own <= now + ASKED_BEFORE
+            )
+            # The clip's end is never later than its owner's; it is the one with an index.
+            .where(
+                Clip.state.in_(RENEWABLE),
+                Clip.owner_id.is_not(None),
+                Clip.consent_until <= now + ASKED_BEFORE,
+            )
         )
-        rows = session.execute(ending.order_by(Clip.consent_until).limit(_LOOKED_AT)).all()
-        by_occasion = {f"renewal:{clip_id}:{until:%Y-%m-%d}": clip_id for clip_id, until in rows}
-        told = _known(session, list(by_occasion))
-        due = [(occasion, clip_id) for occasion, clip_id in by_occasion.items() if occasion not in told]
-        for occasion, clip_id in due[:at_most]:
-            _ask(session, session.get_one(Clip, clip_id), occasion)
+        rows = session.execute(ending.order_by(own).limit(_LOOKED_AT)).all()
+        by_occasion = {f"renewal:{clip_id}:{until:%Y-%m-%d}": (clip_id, until) for clip_id, until in rows}
+        told = asking.told_before(session, by_occasion)
+        due = [(occasion, *one) for occasion, one in by_occasion.items() if occasion not in told]
+        for occasion, clip_id, until in due[:at_most]:
+            clip, facts = session.get_one(Clip, clip_id), {"until": until.date().isoformat()}
+            notices.tell(session, NoticeKind.RENEWAL, clip, occasion=occasion, facts=facts)
     return min(len(due), at_most)
-
-
-def _known(session: Session, occasions: list[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(occasions), _AT_ONCE):
-        some = occasions[start : start + _AT_ONCE]
-        found |= set(session.scalars(select(Notice.occasion).where(Notice.occasion.in_(some))))
-    return found
-
-
-def _ask(session: Session, clip: Clip, occasion: str) -> None:
-    until = clip.consent_until
-    if until is not None:
-        facts = {"until": until.date().isoformat()}
-        notices.tell(session, NoticeKind.RENEWAL, clip, occasion=occasion, facts=facts)
 
 
 def expire_due(work: Work, *, at_most: int = 50) -> int:
@@ -130,5 +125,6 @@ def _expire(work: Work, clip_id: str) -> bool:
         if clip.state != State.PUBLISHED or not is_over:
             return False
         event = lifecycle.move(session, clip, "expire", by=CLOCK)
+        uses.tell(session, clip, uses.Why.EXPIRED)
         notices.tell(session, NoticeKind.EXPIRED, clip, occasion=f"expired:{event}")
     return True

@@ -17,7 +17,7 @@ from portal.database import db_now
 from portal.errors import Code, Conflict, TooMuch, Unacceptable
 from portal.i18n import format_clock
 from portal.lifecycle import Actor, ActorKind
-from portal.models import Clip, Message, Notice, NoticeState, State
+from portal.models import Clip, Message, Notice, NoticeState, Person, State
 from portal.notices import NoticeKind
 
 WORDS_MOST: Final = 2000
@@ -103,6 +103,14 @@ def add(
 def of(session: Session, clip: Clip) -> list[Message]:
     """The whole thread, oldest first."""
     return list(session.scalars(select(Message).where(Message.clip_id == clip.id).order_by(Message.id)))
+
+
+def has_letters(session: Session, clip: Clip) -> bool:
+    """Whether a moderator's message is brought to the owner by a letter, who may have called that off."""
+    owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
+    if owner is None or not owner.email:
+        return False
+    return not notices.is_refused(session, NoticeKind.MESSAGE, owner.email)
 
 
 def letters_of(session: Session, clip: Clip) -> dict[int, str]:

@@ -37,6 +37,12 @@ URL_SECONDS: Final = 3600
 FORM_MAX_BYTES: Final = 500_000_000
 """A form post cannot be resumed; beyond this size it seldom arrives (ux.md 8.8)."""
 
+FORM_SECONDS: Final = 4 * URL_SECONDS
+"""How long the address of a form is good: the film is chosen and sent in one piece, over any line."""
+
+FORM_LIFE: Final = timedelta(seconds=FORM_SECONDS + 3600)
+"""A slow post that began in time may end later than its address."""
+
 BY_MAIL: Final = "mail:"
 """Before the key of an upload that came in a mail."""
 
@@ -138,12 +144,46 @@ def start_or_resume(
     return upload, is_new, [] if is_new else received(storage, upload)
 
 
-def open_form(session: Session, clip: Clip, *, by: Actor) -> Upload:
-    """Open an upload for a page without script: one form post, whose size and name nobody announced."""
+def open_form(session: Session, clip: Clip, *, limits: UploadLimits, by: Actor) -> Upload:
+    """Open an upload for one form post, whose size and name nobody announced: it may have `part_size` bytes.
+
+    So many are set aside until it has come. A form that still waits for its film is found again. Raises Conflict
+    when the clip takes no film now, TooMuch(TOO_MANY_UPLOADS, QUOTA_REACHED).
+    """
+    if (found := waiting_form(session, clip)) is not None:
+        return offered(session, found)
     _must_accept(session, clip)
+    most = min(most_of_a_form(limits), quotas.left(session, clip, most=limits.owner_bytes))
+    if most <= 0:
+        raise TooMuch(Code.QUOTA_REACHED, limit=limits.owner_bytes)
     upload_id = secrets.token_hex(16)
     key = keys.original(clip.id, upload_id, at=db_now(session))
-    return _open(session, clip, Announced("", 0), upload_id, key, "", by=by)
+    form = _open(session, clip, Announced("", 0), upload_id, key, "", by=by)
+    form.part_size = most
+    return form
+
+
+def waiting_form(session: Session, clip: Clip) -> Upload | None:
+    """The form that was opened for this clip and has brought no film yet, while the clip still takes one."""
+    if clip.state not in ACCEPTING:
+        return None
+    mine = select(Upload).where(
+        Upload.clip_id == clip.id, Upload.state == UploadState.OPEN, Upload.storage_id == ""
+    )
+    return session.scalars(mine.order_by(Upload.created_at.desc()).limit(1)).one_or_none()
+
+
+def most_of_a_form(limits: UploadLimits) -> int:
+    """How many bytes a form may bring, whatever else its owner has sent."""
+    return min(FORM_MAX_BYTES, limits.max_bytes)
+
+
+def offered(session: Session, form: Upload) -> Upload:
+    """A form's address is handed out again: from now on it is good for `FORM_LIFE`, and looked for as long."""
+    now = db_now(session)
+    form.last_seen_at, form.expires_at = now, max(form.expires_at, now + FORM_LIFE)
+    session.flush()
+    return form
 
 
 def upload_by_id(session: Session, upload_id: str) -> Upload:

@@ -1,37 +1,66 @@
-"""An owner takes a clip back, may undo it for a day, and is forgotten in the end; also drafts that never came.
+"""An owner takes a clip back, may undo it for a day, and is forgotten in the end; also what its owner never finished.
 
-Decides and writes rows; the worker deletes the objects and reports.
+Decides and writes rows; the worker deletes the objects and reports. The periods are in `retention`.
 """
 
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import forgetting, lifecycle, notices, people, readiness
+from portal import forgetting, invitations, lifecycle, notices, people, readiness, receipts, retention, uses
 from portal.database import db_now
-from portal.errors import Code, Conflict, Missing, Unavailable
+from portal.errors import Code, Conflict, Unavailable
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, Actor
-from portal.models import Clip, Film, Job, JobState, Notice, Person, Receipt, State, Upload, UploadState
+from portal.models import (
+    AuditEvent,
+    Clip,
+    Film,
+    Job,
+    JobState,
+    Notice,
+    Receipt,
+    State,
+    Upload,
+    UploadState,
+)
+from portal.retention import UNDO
 
-UNDO: Final = timedelta(hours=24)
-REJECTED_KEPT: Final = timedelta(days=30)
-"""Whom we refused may ask why, and a moderator may think again."""
+REASONS: Final = ("changed_mind", "privacy", "sold", "film", "brand", "other")
+"""Why somebody takes a clip back, if they wish to say so: a word of this list and never words of their own."""
 
-DRAFT_KEPT: Final = timedelta(days=30)
-"""A draft that never got a film; its owner is told the date on the status page."""
+STALLED_AFTER: Final = timedelta(hours=1)
+STALLED_UNTIL: Final = timedelta(hours=24)
+"""Whoever left a day ago needs no letter any more that helps to go on."""
 
-LETTER_KEPT: Final = timedelta(days=1)
-LETTERS_LOOKED_FOR: Final = timedelta(days=8)
+ERASE_AGAIN_AFTER: Final = timedelta(days=1)
+"""So long after it failed an erasure is asked for once more."""
 
-NAMELESS_DRAFT_KEPT: Final = timedelta(days=7)
-"""Nobody can be reminded of it."""
+# What these say is not true any more. Why a clip was refused or taken down is owed, whatever comes after it.
+_OVERTAKEN: Final = (
+    notices.NoticeKind.PUBLISHED,
+    notices.NoticeKind.CHANGES_REQUESTED,
+    notices.NoticeKind.RENEWAL,
+    notices.NoticeKind.THANKS,
+    notices.NoticeKind.FINISH_LATER,
+    notices.NoticeKind.CUT_READY,
+)
+_GIVEN_UP: Final = (State.PROCESSING, State.CHANGES_REQUESTED)
+_BACK: Final[Mapping[State, str]] = {
+    State.DRAFT: "restore_draft",
+    # Its parts were thrown away with the withdrawal.
+    State.UPLOADING: "restore_draft",
+    State.CHANGES_REQUESTED: "restore_changes",
+    State.FAILED: "restore_failure",
+    State.REJECTED: "restore_refusal",
+    State.REMOVED: "restore_removal",
+    State.EXPIRED: "restore_expiry",
+}
 
 Work = Callable[[], AbstractContextManager[Session]]
 
@@ -45,15 +74,19 @@ class Deleted:
     letters: int = 0
 
 
-def withdraw(session: Session, clip: Clip, *, by: Actor, is_told: bool = True) -> None:
+def withdraw(session: Session, clip: Clip, *, by: Actor, is_told: bool = True, why: str = "") -> None:
     """Take the clip out of sight at once and have its public files deleted; raises Conflict when it is gone already.
 
-    The owner is told how long it may be undone, unless it may not (`is_told`).
+    The owner is told how long it may be undone, unless it may not (`is_told`). `why` is one of `REASONS`; another
+    word counts as none.
     """
     # Whatever the worker does to the clip in this moment must not turn the owner away.
     lifecycle.hold(session, clip)
     _end_uploads(session, clip)
-    event = lifecycle.move(session, clip, "withdraw", by=by)
+    detail = {"why": why} if why in REASONS else None
+    event = lifecycle.move(session, clip, "withdraw", by=by, detail=detail)
+    _call_off(session, clip)
+    uses.tell(session, clip, uses.Why.WITHDRAWN)
     if is_told:
         notices.tell(session, notices.NoticeKind.WITHDRAWN, clip, occasion=f"withdrawn:{event}")
 
@@ -64,27 +97,67 @@ def may_restore_until(clip: Clip) -> datetime | None:
 
 
 def can_restore(session: Session, clip: Clip) -> bool:
-    """Whether the withdrawal may be undone now: in time, and there is a whole submission to go back to."""
+    """Whether the withdrawal may be undone now: in time, and nobody is deleting its files yet."""
     until = may_restore_until(clip)
-    if until is None or db_now(session) > until or _is_being_erased(session, clip):
-        return False
-    return readiness.is_film_ready(session, clip) and not readiness.missing(session, clip)
+    return until is not None and db_now(session) <= until and not _is_being_erased(session, clip)
 
 
 def restore(session: Session, clip: Clip, *, by: Actor) -> None:
-    """Undo a withdrawal: a moderator looks again before anything is public.
+    """Undo a withdrawal: the clip is again where it came from, and a moderator looks before anything is public again.
 
-    Raises Conflict: UNDO_TOO_LATE after 24 h, INCOMPLETE when there was no whole submission.
+    Raises Conflict (UNDO_TOO_LATE after 24 h).
     """
-    until = may_restore_until(clip)
-    if until is None:
+    lifecycle.hold(session, clip)
+    if clip.state != State.WITHDRAWN:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    if db_now(session) > until or _is_being_erased(session, clip):
-        raise Conflict(Code.UNDO_TOO_LATE)
     if not can_restore(session, clip):
-        raise Conflict(Code.INCOMPLETE, missing=readiness.missing(session, clip) or ["film"])
-    lifecycle.move(session, clip, "restore", by=by)
+        raise Conflict(Code.UNDO_TOO_LATE)
+    lifecycle.move(session, clip, _way_back(session, clip), by=by)
     notices.cancel(session, clip, notices.NoticeKind.WITHDRAWN)
+    _take_up_again(session, clip)
+    # What it lacked may have been given in the meantime.
+    readiness.settle(session, clip, by=by)
+
+
+def _way_back(session: Session, clip: Clip) -> str:
+    """The verb that leads to where the clip was; a refusal and an unanswered request stay what they were."""
+    last = _last_withdrawal(session, clip)
+    verb = _BACK.get(State(last.from_state)) if last is not None and last.from_state is not None else None
+    if verb is not None:
+        return verb
+    if not readiness.is_film_ready(session, clip):
+        return "restore_film" if readiness.newest_film(session, clip) is not None else "restore_draft"
+    return "restore_waiting" if readiness.missing(session, clip) else "restore"
+
+
+def _take_up_again(session: Session, clip: Clip) -> None:
+    """What the withdrawal called off in the middle and nobody else asks for: a look at the film, its captions."""
+    for kind in (JobKind.SIGNALS, JobKind.CAPTIONS):
+        asked = select(Job).where(Job.clip_id == clip.id, Job.kind == kind)
+        last = session.scalars(asked.order_by(Job.created_at.desc(), Job.id).limit(1)).first()
+        is_wanted = (
+            clip.state in lifecycle.BELONGS[kind] and last is not None and last.film_id == clip.film_id
+        )
+        if last is not None and is_wanted and last.state == JobState.CANCELLED:
+            lifecycle.enqueue(session, clip, kind, film_id=last.film_id)
+
+
+def is_given_up(session: Session, clip: Clip) -> bool:
+    """Whether the clip was taken back by the clock, because its owner never finished it."""
+    last = _last_withdrawal(session, clip) if clip.state == State.WITHDRAWN else None
+    return last is not None and last.verb == "give_up"
+
+
+def _last_withdrawal(session: Session, clip: Clip) -> AuditEvent | None:
+    asked = select(AuditEvent).where(
+        AuditEvent.clip_id == clip.id, AuditEvent.verb.in_(["withdraw", "give_up"])
+    )
+    return session.scalars(asked.order_by(AuditEvent.id.desc()).limit(1)).first()
+
+
+def _call_off(session: Session, clip: Clip) -> None:
+    for kind in _OVERTAKEN:
+        notices.cancel(session, clip, kind)
 
 
 def is_resting(session: Session, clip: Clip) -> bool:
@@ -92,28 +165,41 @@ def is_resting(session: Session, clip: Clip) -> bool:
     return clip.state == State.WITHDRAWN and not _is_being_erased(session, clip)
 
 
-def erase_request(session: Session, clip: Clip, *, by: Actor) -> None:
-    """Have the worker delete everything of this clip now; raises Conflict while it is not out of sight."""
+def erase_request(session: Session, clip: Clip, *, by: Actor, whole: str = "") -> None:
+    """Have the worker delete everything of this clip now; raises Conflict while it is not out of sight.
+
+    Those of one `whole` (`receipts.new_whole`) are erased together: one letter tells of all of them.
+    """
     lifecycle.hold(session, clip)
     if State(clip.state) not in lifecycle.TRANSITIONS["erase"].sources:
         raise Conflict(Code.CONFLICT, state=clip.state, version=clip.version)
-    lifecycle.record(session, clip, "erase_request", by=by)
+    lifecycle.record(session, clip, receipts.REQUEST, by=by, detail=receipts.detail_of(whole))
     lifecycle.enqueue(session, clip, JobKind.ERASE)
 
 
 def due_for_erasure(session: Session, *, at_most: int = 100) -> list[Clip]:
-    """Clips whose withdrawal cannot be undone any more, or that were refused 30 days ago, and nobody has asked yet."""
-    asked = exists().where(
-        Job.clip_id == Clip.id,
-        Job.kind == JobKind.ERASE,
-        Job.state.in_([JobState.QUEUED, JobState.RUNNING, JobState.FAILED]),
-    )
-    now = db_now(session)
-    old = or_(
-        and_(Clip.state == State.WITHDRAWN, Clip.state_since < now - UNDO),
-        and_(Clip.state == State.REJECTED, Clip.state_since < now - REJECTED_KEPT),
-    )
-    return list(session.scalars(select(Clip).where(old, ~asked).limit(at_most)))
+    """Clips whose time is over in a state in which nobody shows them (`retention.KEPT`), and nobody has asked yet.
+
+    An erasure that failed is asked for again the next day.
+    """
+    due = select(Clip).where(_is_due(session)).order_by(Clip.state_since)
+    return list(session.scalars(due.limit(at_most)))
+
+
+def erase_if_due(session: Session, clip: Clip) -> bool:
+    """Have the worker erase a clip whose time is over; False when it came back, or somebody has asked, meanwhile."""
+    lifecycle.hold(session, clip)
+    if session.scalar(select(Clip.id).where(Clip.id == clip.id, _is_due(session))) is None:
+        return False
+    lifecycle.enqueue(session, clip, JobKind.ERASE)
+    return True
+
+
+def _is_due(session: Session) -> ColumnElement[bool]:
+    is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
+    has_failed = and_(Job.state == JobState.FAILED, Job.finished_at > db_now(session) - ERASE_AGAIN_AFTER)
+    asked = exists().where(Job.clip_id == Clip.id, Job.kind == JobKind.ERASE, or_(is_open, has_failed))
+    return and_(retention.is_over(session, retention.KEPT), ~asked)
 
 
 def erased(session: Session, clip: Clip, *, by: Actor, deleted: Deleted | None = None) -> Receipt:
@@ -123,7 +209,7 @@ def erased(session: Session, clip: Clip, *, by: Actor, deleted: Deleted | None =
     to a bare address, which is forgotten when it has left. Raises Conflict when the clip is not in a state that ends,
     Unavailable when something is still found: no receipt is written that is not true.
     """
-    owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
+    owner = receipts.hold(session, clip.owner_id) if clip.owner_id is not None else None
     address, sent_on = (owner.email or "") if owner is not None else "", clip.created_at
     rows = _forget(session, clip, "erase", by=by)
     if found := forgetting.left(session, clip):
@@ -134,57 +220,83 @@ def erased(session: Session, clip: Clip, *, by: Actor, deleted: Deleted | None =
         "sent_on": f"{sent_on:%Y-%m-%d}", "checked_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "left": 0,
         "is_person_gone": owner is not None and owner.email is None,
     }  # fmt: skip
-    receipt = Receipt(id=secrets.token_hex(16), clip_id=clip.id, made_at=now, facts=facts)
-    session.add(receipt)
-    session.flush()
-    if address:
-        notices.write(
-            session, notices.NoticeKind.ERASED, to=address, lang=clip.lang, occasion=f"erased:{clip.id}",
-            about=receipt.id,
-        )  # fmt: skip
+    receipt = receipts.make(session, clip, facts)
+    if owner is not None and address:
+        receipts.tell(session, receipt, to=address, owner_id=owner.id, lang=clip.lang)
     return receipt
-
-
-def receipt_by_id(session: Session, receipt_id: str) -> Receipt:
-    """A receipt, for whoever has its number; raises Missing."""
-    receipt = session.get(Receipt, receipt_id)
-    if receipt is None:
-        raise Missing(Code.MISSING)
-    return receipt
-
-
-def spent_letters(session: Session) -> list[str]:
-    """The ids of letters to people who are forgotten by now, and of last letters that left a day ago.
-
-    A copy of one in our own folder would keep an address that is kept nowhere else.
-    """
-    now = db_now(session)
-    last = Notice.sent_at.between(now - LETTERS_LOOKED_FOR, now - LETTER_KEPT)
-    asked = select(Notice.message_id).where(Notice.kind == notices.NoticeKind.ERASED, last)
-    gone = and_(Person.email.is_(None), Person.disabled_at > now - LETTERS_LOOKED_FOR)
-    theirs = select(Notice.message_id).join(Person, Person.id == Notice.person_id).where(gone)
-    return [*session.scalars(asked), *session.scalars(theirs)]
 
 
 def abandon_stale(work: Work, *, at_most: int = 100) -> int:
-    """Forget drafts that never got a film: after 7 days without an address, 30 with one; how many. For the sweeper.
+    """Forget drafts that never got a film and to which nothing happened for long; how many. For the sweeper.
 
     Their open uploads have long expired by then (24 h idle, 7 days at most).
     """
     with work() as session:
-        now = db_now(session)
         has_film = exists().where(Film.clip_id == Clip.id)
-        has_upload = exists().where(Upload.clip_id == Clip.id, Upload.state == UploadState.OPEN)
-        nameless = (Clip.owner_id.is_(None)) & (Clip.state_since < now - NAMELESS_DRAFT_KEPT)
-        stale = select(Clip).where(
-            Clip.state.in_([State.DRAFT, State.UPLOADING]),
-            nameless | (Clip.state_since < now - DRAFT_KEPT),
-            ~has_film,
-            ~has_upload,
-        )
+        states = (State.DRAFT, State.UPLOADING)
+        over = retention.is_over(session, {state: retention.WAITED[state] for state in states})
+        stale = select(Clip).where(or_(over, retention.is_nameless_over(session, *states)), ~has_film)
         clips = list(session.scalars(stale.limit(at_most)))
         for clip in clips:
+            # Whoever began and was called away may still take part.
+            invitations.release(session, clip)
             _forget(session, clip, "abandon", by=CLOCK)
+    return len(clips)
+
+
+def give_up_silent(work: Work, *, at_most: int = 100) -> int:
+    """Take back films whose owner was waited for in vain; how many. For the sweeper.
+
+    Nobody agreed to show them, nobody confirmed the address, or a request for changes was never answered. From then
+    on they go the way of every withdrawn clip. No letter: the one that asked named the day, and whoever stands in a
+    form or a mail as its sender may never have written to us.
+    """
+    with work() as session:
+        over = retention.is_over(session, {state: retention.WAITED[state] for state in _GIVEN_UP})
+        waiting = or_(over, retention.is_nameless_over(session, State.PROCESSING))
+        ids = session.scalars(select(Clip.id).where(waiting).order_by(Clip.state_since)).all()
+    given_up = 0
+    for clip_id in ids:
+        given_up += _give_up(work, clip_id)
+        if given_up == at_most:
+            break
+    return given_up
+
+
+def _give_up(work: Work, clip_id: str) -> bool:
+    with work() as session:
+        clip = session.get_one(Clip, clip_id)
+        # Finished in this very moment, or it waits for us and not for its owner.
+        lifecycle.hold(session, clip)
+        is_ours = clip.state == State.PROCESSING and not retention.is_waiting(session, clip)
+        if clip.state not in _GIVEN_UP or is_ours:
+            return False
+        _end_uploads(session, clip)
+        lifecycle.move(session, clip, "give_up", by=CLOCK)
+        _call_off(session, clip)
+    return True
+
+
+def remind_stalled(work: Work, *, at_most: int = 200) -> int:
+    """Send the link to go on, once, to whoever left a draft an hour ago with the film not sent; how many. For the sweeper."""
+    with work() as session:
+        now = db_now(session)
+        lately = Clip.state_since > now - STALLED_UNTIL
+        touched = exists().where(AuditEvent.clip_id == Clip.id, AuditEvent.at > now - STALLED_AFTER)
+        moving = exists().where(
+            Upload.clip_id == Clip.id,
+            Upload.state.in_([UploadState.OPEN, UploadState.COMPLETING]),
+            Upload.last_seen_at > now - STALLED_AFTER,
+        )
+        told = exists().where(Notice.clip_id == Clip.id, Notice.kind == notices.NoticeKind.FINISH_LATER)
+        here = and_(Clip.state.in_([State.DRAFT, State.UPLOADING]), Clip.channel == "site", lately)
+        stalled = select(Clip).where(
+            here, Clip.state_since <= now - STALLED_AFTER, Clip.owner_id.is_not(None)
+        )
+        wanted = stalled.where(~touched, ~moving, ~told).order_by(Clip.state_since.desc())
+        clips = session.scalars(wanted.limit(at_most)).all()
+        for clip in clips:
+            notices.tell(session, notices.NoticeKind.FINISH_LATER, clip, occasion=f"stalled:{clip.id}")
     return len(clips)
 
 

@@ -17,7 +17,7 @@ from portal.database import db_now
 from portal.errors import Code, Unacceptable, Unavailable
 from portal.i18n import gettext as _
 from portal.i18n import language
-from portal.models import Campaign, Clip, Consent, ConsentText, ConsentWording, CoSignature
+from portal.models import Campaign, Clip, Consent, ConsentText, ConsentWording, CoSignature, SignatureState
 
 OWNERS: Final = ("site", "adult", "social", "ads", "contact")
 """What a clip's owner is asked, in the form's order."""
@@ -182,7 +182,7 @@ def versions(session: Session, lang: str, variant: str = "") -> dict[str, list[S
     )
     others = (
         select(CoSignature.text_id, func.count(CoSignature.clip_id.distinct()))
-        .where(CoSignature.text_id.is_not(None))
+        .where(CoSignature.state == SignatureState.AGREED, CoSignature.removed_at.is_(None))
         .group_by(CoSignature.text_id)
     )
     counts: dict[int | None, int] = {}

@@ -3,6 +3,7 @@
 import itertools
 import secrets
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -53,6 +54,10 @@ MADE = (
     ("storyboard.webp", "storyboard", "image/webp", 160, 90),
     ("storyboard.vtt", "storyboard_vtt", "text/vtt", None, None),
 )
+
+# What each of these files holds, and its sum.
+MADE_BYTES = b"m" * 100
+MADE_SHA256 = sha256(MADE_BYTES).hexdigest()
 
 # What its owner says of a clip, and what is measured of it.
 SAID = {
@@ -168,7 +173,7 @@ class Factory:
         put = self.runtime.storage.put
         put(Bucket.ORIGINALS, film.key, b"x" * film.size_bytes, content_type="video/mp4")
         for one in _renditions(film):
-            data = b"m" * one.size_bytes
+            data = MADE_BYTES
             put(Bucket.ORIGINALS, one.key, data, content_type=one.content_type)
             if token is not None:
                 put(Bucket.PUBLIC, keys.public(token, one.name), data, content_type=one.content_type)
@@ -185,7 +190,7 @@ def _values(state: State, now: datetime) -> dict[str, Any]:
     if state in WITH_FILM:
         film_id = secrets.token_hex(16)
         values |= {"film_id": film_id, "cut_id": film_id, **MEASURED}
-    if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED):
+    if state in (State.PUBLISHED, State.REMOVED, State.EXPIRED, State.WITHDRAWN):
         values["published_at"] = now
     return values
 
@@ -222,7 +227,7 @@ def _renditions(film: Film) -> list[Rendition]:
     return [
         Rendition(
             **of, name=name, kind=kind, key=keys.made(film.clip_id, film.id, name), content_type=content_type,
-            size_bytes=100, sha256="b" * 64, width=width, height=height,
+            size_bytes=len(MADE_BYTES), sha256=MADE_SHA256, width=width, height=height,
         )
         for name, kind, content_type, width, height in MADE
     ]  # fmt: skip

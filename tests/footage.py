@@ -31,7 +31,8 @@ def ffmpeg(*words: object) -> bytes:
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-def _made(path: Path, *words: object) -> Path:
+def made(path: Path, *words: object) -> Path:
+    """A film that ffmpeg makes of these words."""
     ffmpeg(*words, path)
     return path
 
@@ -42,12 +43,12 @@ def small(
     """An ordinary film with picture and sound."""
     picture = ("-f", "lavfi", "-i", TESTSRC.format(size=size, rate=rate))
     sine = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100")
-    return _made(folder / name, *picture, *sine, "-t", seconds, *QUICK, *SOUND, "-ac", 1)
+    return made(folder / name, *picture, *sine, "-t", seconds, *QUICK, *SOUND, "-ac", 1)
 
 
 def silent(folder: Path, *, seconds: float = 1.0, size: str = "320x180") -> Path:
     """No sound track at all."""
-    return _made(
+    return made(
         folder / "silent.mp4", "-f", "lavfi", "-i", TESTSRC.format(size=size, rate=30), "-t", seconds, *QUICK
     )
 
@@ -57,7 +58,7 @@ def rotated(folder: Path) -> Path:
     lying = folder / "lying.mp4"
     halves = "color=red:size=160x180:rate=30[a];color=blue:size=160x180:rate=30[b];[a][b]hstack"
     ffmpeg("-f", "lavfi", "-i", halves, "-t", 1, *QUICK, lying)
-    return _made(folder / "rotated.mov", "-display_rotation", -90, "-i", lying, "-c", "copy")
+    return made(folder / "rotated.mov", "-display_rotation", -90, "-i", lying, "-c", "copy")
 
 
 def hlg(folder: Path) -> Path:
@@ -84,26 +85,26 @@ def _wide(path: Path, tags: str, words: str) -> Path:
         "-x265-params",
         f"log-level=none:{words}",
     )
-    return _made(path, "-f", "lavfi", "-i", grey, "-t", 0.5, *options)
+    return made(path, "-f", "lavfi", "-i", grey, "-t", 0.5, *options)
 
 
 def full_range(folder: Path) -> Path:
     """White as some phones write it: 255, not 235."""
     white = "color=white:size=320x180:rate=30,scale=out_range=pc,format=yuvj420p"
     words = ("-c:v", "libx264", "-preset", "ultrafast", "-color_range", "pc")
-    return _made(folder / "full.mp4", "-f", "lavfi", "-i", white, "-t", 0.5, *words)
+    return made(folder / "full.mp4", "-f", "lavfi", "-i", white, "-t", 0.5, *words)
 
 
 def uneven(folder: Path) -> Path:
     """Variable frame rate: between 10 and 30 frames a second, as in bad light."""
     steps = "testsrc2=size=320x180:rate=30,select='lt(n,15)+not(mod(n,3))'"
-    return _made(folder / "uneven.mp4", "-f", "lavfi", "-i", steps, "-t", 2, "-fps_mode", "vfr", *QUICK)
+    return made(folder / "uneven.mp4", "-f", "lavfi", "-i", steps, "-t", 2, "-fps_mode", "vfr", *QUICK)
 
 
 def odd_size(folder: Path) -> Path:
     """853 x 479 in 4:4:4."""
     words = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p")
-    return _made(
+    return made(
         folder / "odd.mp4", "-f", "lavfi", "-i", TESTSRC.format(size="853x479", rate=30), "-t", 0.3, *words
     )
 
@@ -111,7 +112,7 @@ def odd_size(folder: Path) -> Path:
 def wide_pixels(folder: Path) -> Path:
     """Pixels half as wide again as they are tall."""
     squeezed = TESTSRC.format(size="240x180", rate=30) + ",setsar=3/2"
-    return _made(folder / "sar.mp4", "-f", "lavfi", "-i", squeezed, "-t", 0.5, *QUICK)
+    return made(folder / "sar.mp4", "-f", "lavfi", "-i", squeezed, "-t", 0.5, *QUICK)
 
 
 def located(folder: Path) -> Path:
@@ -121,7 +122,7 @@ def located(folder: Path) -> Path:
     words += [f"com.apple.quicktime.model={PHONE}", f"comment={PHONE}"]
     tags = [word for one in words for word in ("-metadata", one)]
     inside = "h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+" + PLACE.replace("+", "p")
-    return _made(
+    return made(
         folder / "located.mov",
         *("-i", plain, *tags, "-metadata:s", f"handler_name={PHONE}", "-c", "copy", "-bsf:v", inside),
         *("-movflags", "use_metadata_tags"),
@@ -136,14 +137,14 @@ def flash_and_beep(folder: Path, at: float, *, sound_from: float = 0.0) -> Path:
     beep = f"aevalsrc='if(between(t,{at - sound_from},{at - sound_from + 0.2}),0.3*sin(2000*PI*t),0)':s=48000"
     late = ("-itsoffset", sound_from) if sound_from else ()
     words = ("-f", "lavfi", "-i", flash, *late, "-f", "lavfi", "-i", beep, "-t", at + 0.5)
-    return _made(folder / f"flash{sound_from}.mp4", *words, *QUICK, *SOUND)
+    return made(folder / f"flash{sound_from}.mp4", *words, *QUICK, *SOUND)
 
 
 def tone(folder: Path, volume_db: float) -> Path:
     """A steady tone of this loudness under a picture, long enough to be measured."""
     sine = f"sine=frequency=1000:sample_rate=48000,volume={volume_db}dB"
     words = ("-f", "lavfi", "-i", "color=gray:size=160x90:rate=30", "-f", "lavfi", "-i", sine)
-    return _made(folder / "tone.mp4", *words, "-t", 2, *QUICK, *SOUND)
+    return made(folder / "tone.mp4", *words, "-t", 2, *QUICK, *SOUND)
 
 
 def turned(folder: Path) -> Path:
@@ -156,13 +157,13 @@ def turned(folder: Path) -> Path:
         for colour, size in (("red", "320x180"), ("blue", "180x320"))
     ]
     raw.write_bytes(b"".join(halves))
-    return _made(folder / "turned.mkv", "-r", 30, "-f", "h264", "-i", raw, "-c", "copy")
+    return made(folder / "turned.mkv", "-r", 30, "-f", "h264", "-i", raw, "-c", "copy")
 
 
 def talks_on(folder: Path) -> Path:
     """The picture stops after half a second, the voice after a whole one."""
     picture = ("-f", "lavfi", "-i", TESTSRC.format(size="320x180", rate=30) + ":duration=0.5")
-    return _made(folder / "talks-on.mp4", *picture, "-f", "lavfi", "-i", "sine=duration=1", *QUICK, *SOUND)
+    return made(folder / "talks-on.mp4", *picture, "-f", "lavfi", "-i", "sine=duration=1", *QUICK, *SOUND)
 
 
 def recorder(folder: Path, *, seconds: float = 1.0) -> Path:
@@ -197,7 +198,7 @@ def cut_off(folder: Path) -> Path:
 
 def sound_only(folder: Path) -> Path:
     """MP4 without a picture."""
-    return _made(folder / "sound.mp4", "-f", "lavfi", "-i", "sine", "-t", 0.5, *SOUND)
+    return made(folder / "sound.mp4", "-f", "lavfi", "-i", "sine", "-t", 0.5, *SOUND)
 
 
 def packets(path: Path, entries: str, kind: str = "v:0") -> list[str]:
@@ -272,7 +273,7 @@ def coded(
     """Green, and from the middle on orange, coded as told; under it a 440 Hz tone when a sound coder is named."""
     shown = TWO_COLOURS.format(size=size, rate=30, change=seconds / 2 - 0.01)
     tone = ("-f", "lavfi", "-i", TONE.format(rate=48000)) if sound else ()
-    return _made(path, "-f", "lavfi", "-i", shown, *tone, "-t", seconds, *picture, *sound)
+    return made(path, "-f", "lavfi", "-i", shown, *tone, "-t", seconds, *picture, *sound)
 
 
 def matrix(path: Path, cells: tuple[int, int, int, int]) -> Path:

@@ -45,18 +45,73 @@ def test_only_the_database_module_commits_or_rolls_back():
                 assert call.func.attr not in ("commit", "rollback"), f"{path}:{call.lineno}"
 
 
+# Who alone may import what; every other module of these rooms may not.
+DOORS = {
+    ("flask", "flask_login", "flask_wtf", "flask_limiter", "werkzeug", "wtforms", "msgspec"): (
+        "portal/web/",
+    ),
+    ("boto3", "botocore"): ("portal/storage.py",),
+    ("celery", "kombu", "billiard"): ("portal/runtime.py", "media_jobs/"),
+    ("smtplib",): ("portal/mailer.py",),
+    ("imapclient",): ("portal/mailbox.py",),
+    ("aiosmtpd",): ("portal/postman.py", "portal/web/"),
+}
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """The top names of the packages that a file imports, wherever in it, with the line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0], node.lineno
+
+
+@pytest.mark.parametrize("packages", DOORS, ids=lambda packages: packages[0])
+def test_a_foreign_world_is_met_at_its_own_door_only(packages):
+    for path in sources("portal", "media_jobs"):
+        if path.relative_to(ROOT).as_posix().startswith(DOORS[packages]):
+            continue
+        for name, line in imported(path):
+            assert name not in packages, f"{path}:{line} imports {name}"
+
+
+def targets(node: ast.AST) -> Iterator[ast.expr]:
+    """What a statement assigns to, tuples taken apart."""
+    given = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.AnnAssign | ast.AugAssign):
+        given = [node.target]
+    for target in given:
+        yield from target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+def updates_clips(call: ast.Call) -> bool:
+    """Whether this is `update(Clip)…values(state=…)`, however it is chained."""
+    is_values = isinstance(call.func, ast.Attribute) and call.func.attr == "values"
+    if not is_values or "state" not in {word.arg for word in call.keywords}:
+        return False
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "update"
+        and any(isinstance(given, ast.Name) and given.id == "Clip" for given in node.args)
+        for node in ast.walk(call.func)
+    )
+
+
 def test_only_the_lifecycle_writes_a_clips_state_and_the_audit_trail():
     for path in sources("portal", "media_jobs"):
         if path.name == "lifecycle.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    is_state = isinstance(target, ast.Attribute) and target.attr == "state"
-                    of_clip = is_state and isinstance(target.value, ast.Name) and target.value.id == "clip"
-                    assert not of_clip, f"{path}:{node.lineno} assigns clip.state"
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id != "AuditEvent", f"{path}:{node.lineno} builds an AuditEvent"
+            for target in targets(node):
+                is_state = isinstance(target, ast.Attribute) and target.attr == "state"
+                of_clip = is_state and ast.unparse(target.value).endswith("clip")
+                assert not of_clip, f"{path}:{node.lineno} assigns a clip's state"
+            if isinstance(node, ast.Call):
+                assert not updates_clips(node), f"{path}:{node.lineno} updates a clip's state"
+                builds = isinstance(node.func, ast.Name) and node.func.id == "AuditEvent"
+                assert not builds, f"{path}:{node.lineno} builds an AuditEvent"
 
 
 def test_no_module_is_a_drawer():

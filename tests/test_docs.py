@@ -31,7 +31,20 @@ def test_every_documented_setting_is_read():
 def test_links_between_the_documents_lead_somewhere():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name} → {target}"
+            led = path.parent / target
+            assert led.exists(), f"{path.name} → {target}"
+            if led.suffix == ".md":
+                assert led.read_text(encoding="utf-8").startswith("# "), (
+                    f"{path.name} → {target} says nothing"
+                )
+
+
+def test_a_migration_that_takes_something_away_is_named_where_operators_read():
+    for path in (ROOT / "portal" / "migrations" / "versions").glob("0*.py"):
+        upgrade = path.read_text(encoding="utf-8").split("def downgrade")[0]
+        if re.search(r"\bdrop_(column|table)|rename_table|new_column_name", upgrade):
+            for page in ("docs/deploy.md", "CHANGELOG.md"):
+                assert path.name[:4] in (ROOT / page).read_text(encoding="utf-8"), f"{page}: {path.name}"
 
 
 def test_the_readme_names_every_make_command():

@@ -6,11 +6,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, inspect, select
 
 from portal.database import Base, make_engine, make_sessions
 from portal.migrations import alembic_config, upgrade
-from portal.models import Clip, CoSignature, Cut, Film, Job, Publication, Rendition
+from portal.models import Clip, CoAnswer, Consent, CoSignature, Cut, Film, Job, Publication, Rendition
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -27,17 +27,12 @@ def test_an_upgraded_database_is_what_the_models_say(kind, request, tmp_path):
     engine.dispose()
 
 
-def test_upgrading_twice_changes_nothing(tmp_path):
-    url = f"sqlite:///{tmp_path / 'portal.sqlite'}"
-    upgrade(url)
-    upgrade(url)
-
-
 WHEN = datetime(2026, 10, 1, 12, tzinfo=UTC)
 FIRST_RELEASE = {
     "campaign": [{"id": 1, "slug": "main", "created_at": WHEN}],
+    "person": [{"id": 1, "email": "ada@mail.example"}],
     "clip": [
-        {"id": "c-public", "state": "published", "film_id": "f2", "seconds": 12.5, "width": 1920, "height": 1080,
+        {"id": "c-public", "state": "published", "film_id": "f2", "seconds": 12.5, "width": 1920, "height": 1080, "owner_id": 1,
          "people": [{"name": "Ada", "email": None, "minor": True}]},
         {"id": "c-failed", "state": "failed", "fail_code": "too_long"},
         {"id": "c-erased", "state": "erased"},
@@ -66,6 +61,7 @@ FIRST_RELEASE = {
 }  # fmt: skip
 REQUIRED = {
     "campaign": {},
+    "person": {"name": "", "role": "owner", "lang": "fr", "session_token": "s" * 43, "created_at": WHEN},
     "clip": {
         "campaign_id": 1, "state_since": WHEN, "version": 3, "created_at": WHEN, "title": "Le matin",
         "first_name": "Zoé", "city": "", "product": "", "speech_lang": "fr", "lang": "fr", "incentive": "",
@@ -122,4 +118,88 @@ def test_what_the_first_release_wrote_is_there_after_the_upgrade(kind, request, 
         ]
         assert session.get_one(Clip, "c-public").consent_until == WHEN + timedelta(days=730)
         assert session.get_one(Clip, "c-failed").consent_until is None
+        # Confirmed until now: by the person, for whatever stands under the address.
+        assert [session.get_one(Clip, one).is_vouched for one in ("c-public", "c-failed")] == [True, False]
     engine.dispose()
+
+
+def everything(engine):
+    """Every table with its columns, indexes and rows."""
+    known, look = MetaData(), inspect(engine)
+    known.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            name: (
+                [
+                    (column["name"], str(column["type"]), column["nullable"])
+                    for column in look.get_columns(name)
+                ],
+                sorted(index["name"] for index in look.get_indexes(name)),
+                sorted(map(repr, connection.execute(select(table)))),
+            )
+            for name, table in known.tables.items()
+        }
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_upgrading_twice_changes_nothing(kind, request, tmp_path):
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'portal.sqlite'}"
+    else:
+        url = request.getfixturevalue("make_postgres_database")()
+    command.upgrade(alembic_config(url), "0001")
+    engine = make_engine(url)
+    fill_as_the_first_release(engine)
+    upgrade(url)
+    once = everything(engine)
+    assert once["clip"][2]
+    upgrade(url)
+    assert everything(engine) == once
+    engine.dispose()
+
+
+FORMER = {
+    "clip": [
+        {"id": "c-shown", "state": "published", "consent_until": WHEN + timedelta(days=730), "views": 0,
+         "music_words": "", "relation": "", "is_vouched": False, "fail_facts": {}},
+    ],
+    "consent_text": [{"id": 1, "variant": ""}],
+    "consent": [{"id": 1, "clip_id": "c-shown", "link": "", "address": "", "agent": ""}],
+    "co_signature": [
+        {"id": name, "clip_id": "c-shown", "position": 0, "name": name, "is_minor": False, "guardian": "",
+         "state": state, "created_at": WHEN, "answered_at": answered, "link": "a" * 16, "address": "192.0.2.0/24",
+         "agent": "Phone/1"}
+        for name, state, answered in (
+            ("early", "agreed", WHEN - timedelta(days=31)), ("no", "refused", WHEN), ("silent", "waiting", None)
+        )
+    ],
+}  # fmt: skip
+
+
+def test_answers_of_former_days_are_kept_and_end_a_clip_in_time(tmp_path):
+    url = f"sqlite:///{tmp_path / 'portal.sqlite'}"
+    command.upgrade(alembic_config(url), "0005")
+    engine = make_engine(url)
+    known = MetaData()
+    known.reflect(engine)
+    with engine.begin() as connection:
+        first = FIRST_RELEASE["campaign"][0] | {"term_months": 6}
+        connection.execute(known.tables["campaign"].insert().values(**first))
+        for name, rows in FORMER.items():
+            for row in rows:
+                values = {
+                    key: value for key, value in REQUIRED.get(name, {}).items() if key != "people"
+                } | row
+                connection.execute(known.tables[name].insert().values(**values))
+    upgrade(url)
+    with make_sessions(engine)() as session:
+        kept = session.scalars(select(CoAnswer).order_by(CoAnswer.signature_id)).all()
+        assert [(one.signature_id, one.answer, one.agent) for one in kept] == [
+            ("early", "agreed", "Phone/1"), ("no", "refused", "Phone/1"),
+        ]  # fmt: skip
+        ends = datetime(2027, 2, 28, 12, tzinfo=UTC)
+        assert [kept[0].until, session.get_one(CoSignature, "early").until] == [ends, ends]
+        assert session.get_one(Clip, "c-shown").consent_until == ends
+        assert session.get_one(Consent, 1).until == WHEN + timedelta(days=730)
+    engine.dispose()
+    command.downgrade(alembic_config(url), "0005")

@@ -14,7 +14,7 @@ from portal.models.films import (
     Upload,
 )
 from portal.models.invitations import Invitation, OwnerProof, Refusal, ShortLink
-from portal.models.owners import CoSignature, IncomingMail, Message, Receipt, SupportCase
+from portal.models.owners import CoAnswer, CoSignature, IncomingMail, Message, Receipt, SupportCase
 from portal.models.persons import AccessToken, ClipLink, Person, SignInLink
 from portal.models.states import (
     CaseState,
@@ -40,6 +40,7 @@ __all__ = [
     "Clip",
     "ClipLink",
     "ClipTheme",
+    "CoAnswer",
     "CoSignature",
     "Consent",
     "ConsentText",

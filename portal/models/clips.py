@@ -114,7 +114,8 @@ class Clip(Base):
     # What the owner is to the brand beside a customer: none, staff, family or partner; said under the clip.
     relation: Mapped[str] = mapped_column(String(10), default="")
     owner_level: Mapped[str] = mapped_column(String(16), default="not_proven")
-    # Whoever began it vouches for the owner's address; else the owner confirms it before a moderator looks.
+    # Somebody answers for the owner's address: who opened a letter that went there about this very clip, who was
+    # signed in or invited there, a mail that proved itself, a program, staff. Before, no moderator looks.
     is_vouched: Mapped[bool] = mapped_column(default=False)
     channel: Mapped[str] = mapped_column(String(16), default="site")
     search_text: Mapped[str] = mapped_column(String(200), default="")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.database import Base, UTCDateTime
@@ -60,8 +60,13 @@ class Consent(Base):
     link: Mapped[str] = mapped_column(String(16), default="")
     address: Mapped[str] = mapped_column(String(45), default="")
     agent: Mapped[str] = mapped_column(String(200), default="")
+    # Until when, where the agreement has an end of its own.
+    until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # A use outside this site has ended, and the brand says that it has stopped it there.
+    stopped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     text: Mapped[ConsentText] = relationship(lazy="raise")
+    __table_args__ = (Index("ix_consent_purpose_revoked", "purpose", "revoked_at"),)
 
 
 class Decision(Base):

@@ -22,6 +22,7 @@ class Upload(Base):
     filename: Mapped[str] = mapped_column(String(255))
     content_type: Mapped[str] = mapped_column(String(60))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    # Of a form post, which comes in one piece of unknown size: the most bytes that it may have.
     part_size: Mapped[int]
     part_count: Mapped[int]
     head_sha256: Mapped[str] = mapped_column(String(64), default="")
@@ -35,6 +36,11 @@ class Upload(Base):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     reason: Mapped[str | None] = mapped_column(String(30))
+    __table_args__ = (
+        # The sweep asks every few seconds which are on their way.
+        Index("ix_upload_state_changed", "state", "changed_at"),
+        Index("ix_upload_key", "key"),
+    )
 
 
 class Film(Base):
@@ -156,6 +162,8 @@ class Signal(Base):
     at_seconds: Mapped[float | None]
     until_seconds: Mapped[float | None]
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    # The clip that this one is like, which `facts` name too: found from either side.
+    other_clip_id: Mapped[str | None] = mapped_column(String(10), index=True)
     made_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

@@ -64,7 +64,7 @@ class ShortLink(Base):
 class Refusal(Base):
     """An address does not want one kind of letter; only its hash is kept.
 
-    `topic`: invitations, thanks or reminders.
+    `topic`: invitations, thanks or messages (`notices.TOPICS`).
     """
 
     __tablename__ = "refusal"

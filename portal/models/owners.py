@@ -12,7 +12,8 @@ from portal.database import Base, UTCDateTime
 class CoSignature(Base):
     """Somebody else who can be recognised in a film, and whether that person (or a minor's guardian) agrees.
 
-    Asked by a link of its own, hashed at rest. The clip is not approved while one is waiting or refused.
+    Asked by a link of its own, hashed at rest. The clip is not approved while one is waiting or refused. What stands
+    here is the newest answer; every one that was ever given is a `CoAnswer`.
     """
 
     __tablename__ = "co_signature"
@@ -30,8 +31,32 @@ class CoSignature(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Until when this person agreed to be shown; none while nobody has agreed.
+    until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The owner took the name off the list after this person had been asked; the row stays as proof.
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The proof: which text, by which link, from where.
     text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_text.id"))
+    link: Mapped[str] = mapped_column(String(16), default="")
+    address: Mapped[str] = mapped_column(String(45), default="")
+    agent: Mapped[str] = mapped_column(String(200), default="")
+
+
+class CoAnswer(Base):
+    """One answer of somebody in a film: yes, yes again, or no; written once and never changed."""
+
+    __tablename__ = "co_answer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    signature_id: Mapped[str] = mapped_column(ForeignKey("co_signature.id"), index=True)
+    clip_id: Mapped[str] = mapped_column(ForeignKey("clip.id"), index=True)
+    # agreed or refused
+    answer: Mapped[str] = mapped_column(String(12))
+    made_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_text.id"))
+    guardian: Mapped[str] = mapped_column(String(80), default="")
+    # The newest film that could be watched then.
+    film_id: Mapped[str | None] = mapped_column(String(32))
     link: Mapped[str] = mapped_column(String(16), default="")
     address: Mapped[str] = mapped_column(String(45), default="")
     agent: Mapped[str] = mapped_column(String(200), default="")
@@ -88,6 +113,8 @@ class Receipt(Base):
     made_at: Mapped[datetime] = mapped_column(UTCDateTime)
     # {objects: {bucket: n}, bytes, rows: {table: n}, letters, checked_at, left: 0}
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    # What is erased together has one number beside; its letter speaks of all.
+    whole: Mapped[str | None] = mapped_column(String(32), index=True)
 
 
 class IncomingMail(Base):

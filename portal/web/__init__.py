@@ -31,6 +31,7 @@ from portal.web import (
     levels,
     limits,
     metrics,
+    once,
     outbox,
     owner,
     people,
@@ -43,6 +44,7 @@ from portal.web import (
     support,
     thread,
     uploads,
+    uses,
     withdrawal,
     wordings,
 )
@@ -85,6 +87,7 @@ BLUEPRINTS = (
     levels.bp,
     invitations.bp,
     wordings.bp,
+    uses.bp,
     proof.bp,
     *CSRF_FREE,
 )
@@ -105,6 +108,7 @@ def create_app(runtime: Runtime) -> Flask:
     limits.init_app(app)
     guard.init_app(app)
     people.init_app(app)
+    once.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for blueprint in CSRF_FREE:
@@ -159,6 +163,7 @@ def _page_facts() -> dict[str, Any]:
     return {
         "site_name": site_settings.name,
         "site_url": site_settings.url,
+        "default_language": site_settings.default_language,
         "brand": site_settings.brand,
         "scheme": kept if kept in ("light", "dark") else None,
     }

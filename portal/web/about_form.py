@@ -43,6 +43,8 @@ class About:
     faults: dict[str, str] = field(default_factory=dict)
     # Who else is in the film: None where the form did not ask.
     people: list[PersonRow] | None = None
+    # Which words stood beside each box, by their hash.
+    seen: dict[str, str] = field(default_factory=dict)
 
     def fault(self, name: str, code: Code, **facts: Any) -> None:
         """Remember the first fault of a field."""
@@ -55,6 +57,9 @@ class About:
         for name, code in error.fields.items():
             most = submission.LONGEST.get(name) if code == Code.TOO_LONG_TEXT else None
             self.fault(name, code, **({"most": most} if most else error.facts))
+            if code == Code.TEXT_CHANGED:
+                # What was ticked was ticked for other words.
+                self.consents.discard(name.removeprefix("consents."))
 
     @property
     def taken_back(self) -> set[str]:
@@ -139,6 +144,7 @@ def sent() -> About:
         themes=request.form.getlist("themes")[:20],
         consents={purpose for purpose in consent.PURPOSES if f"consents.{purpose}" in form},
         people=_people(form) if "people-asked" in form else None,
+        seen={one: form[f"seen.{one}"][:64] for one in consent.PURPOSES if f"seen.{one}" in form},
     )
 
 

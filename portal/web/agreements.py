@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from portal import signatures, submission, terms, wordings
+from portal import asking, consent, signatures, submission, terms, wordings
 from portal.errors import Code, Conflict, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
@@ -82,6 +82,7 @@ def _sign_page(
         playback=None if is_gone else _playback(session, clip),
         is_gone=is_gone,
         is_public=clip.state == State.PUBLISHED,
+        may_renew=signatures.may_renew(session, clip, row),
         fault=fault,
         guardian=guardian or row.guardian,
     )
@@ -108,7 +109,7 @@ def renewal(lang: str, token: str) -> str:
         token=token,
         term=terms.of(session, clip),
         wording=_site_wording(session, clip, lang),
-        may_ever=clip.state in terms.RENEWABLE,
+        may_ever=clip.state in consent.RENEWABLE,
     )
 
 
@@ -158,7 +159,7 @@ def ask(lang: str, token: str, signature_id: str) -> Response:
     with writing() as session:
         clip = submission.by_link(session, token)
         row = signatures.by_id(session, clip, signature_id)
-        is_asked = clip.state in signatures.ASKED and signatures.ask(session, clip, row, by=OWNER)
+        is_asked = clip.state in asking.ASKED and asking.ask(session, clip, row, by=OWNER)
     if is_asked:
         flash(_("Le message est parti."), "success")
     else:

@@ -20,16 +20,18 @@ from portal import (
     posters,
     processing,
     readiness,
+    retention,
     signatures,
     submission,
     themes,
     views,
     withdrawal,
 )
-from portal.errors import Code, Missing, Unacceptable
+from portal.errors import Code, Missing, NotAllowed, Unacceptable
 from portal.models import Campaign, Clip, Decision, SignatureState, State
+from portal.ownership import Access
 from portal.web import calls, guard, openapi, schemas
-from portal.web.callers import bearer, caller, challenge, need, need_for
+from portal.web.callers import Caller, bearer, caller, challenge, need, need_for
 from portal.web.db import reading, runtime, writing
 from portal.web.evidence import evidence
 from portal.web.idempotency import idempotent
@@ -47,6 +49,22 @@ _REASONED = {State.CHANGES_REQUESTED: "request_changes", State.REJECTED: "reject
 _VIEWS = "60/minute;5000/day"
 
 bp.before_request(refuse_impossible_ids)
+
+
+@bp.before_request
+def count() -> None:
+    """Whoever reads is counted: a program or an owner by the token, everybody else by the network."""
+    if request.method == "GET":
+        guard.before_read(_reader())
+
+
+def _reader() -> str:
+    try:
+        who = caller()
+    except NotAllowed:
+        # A token that nobody has is refused by its page, and counts for its network.
+        return ""
+    return who.name if who.is_known else ""
 
 
 @bp.get("/api/")
@@ -80,6 +98,24 @@ def all_campaigns() -> Response:
     session = reading()
     items = [_campaign(session, one, how) for one, how in campaigns.standings(session).items()]
     return answer(schemas.Campaigns(items=items, next_cursor=None, total=len(items)))
+
+
+@bp.get("/api/v1/campaigns/<slug>/consents")
+def consents(slug: str) -> Response:
+    """What an owner is asked in this call today, with the hash by which a program says what was read."""
+    asked, session, site = query(schemas.ConsentQuery), reading(), runtime().settings.site
+    lang = asked.lang or site.default_language
+    if lang not in site.languages:
+        raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
+    words = consent.asked(session, campaigns.by_slug(session, slug), lang, brand=site.brand)
+    items = [
+        schemas.ConsentWords(
+            purpose=one.purpose, sentence=one.sentence, full=one.full, sha256=one.sha256,
+            required=one.purpose in consent.REQUIRED,
+        )
+        for one in words
+    ]  # fmt: skip
+    return answer(schemas.ConsentTexts(items=items, next_cursor=None, total=len(items)))
 
 
 def _campaign(session: Session, one: Campaign, how: campaigns.Standing) -> schemas.Campaign:
@@ -206,13 +242,13 @@ def _pictures(posters: dict[str, list[tuple[int, str]]] | None) -> dict[str, lis
 def begin() -> Response:
     """Begin a submission; open to everybody, since the token it gives opens nothing but itself."""
     who = caller()
-    if who.is_known and who.clip_id is None:
+    if who.is_program:
         need("submit")
     said, site = body(schemas.NewSubmission), runtime().settings.site
     if said.lang and said.lang not in site.languages:
         raise Unacceptable(Code.UNKNOWN_LANGUAGE, fields={"lang": Code.UNKNOWN_LANGUAGE})
     token = people.new_token()
-    guard.before_begin(said.campaign, proof=said.proof, is_known=who.is_known)
+    guard.before_begin(said.campaign, proof=said.proof, is_known=who.is_program)
     with writing() as session:
         invitation = calls.brought(session, said.invitation or "")
         lang = said.lang or (invitation.lang if invitation is not None else site.default_language)
@@ -222,12 +258,13 @@ def begin() -> Response:
             lang=lang,
             texts=_texts(said),
             consents=_consents(said, given=True),
-            channel="api" if who.is_known else "site",
+            channel="api" if who.is_program else "site",
             by=who.actor,
             site=site,
             token=token,
-            proof=evidence(token if not who.is_known else ""),
+            proof=evidence("" if who.is_program else token),
             invitation=invitation,
+            seen=_seen(said),
         )
         told = schemas.NewSubmissionAnswer(
             id=made.id,
@@ -254,8 +291,10 @@ def edit(clip_id: str) -> Response:
     who = need_for(clip_id)
     said, site = body(schemas.SubmissionChange), runtime().settings.site
     with writing() as session:
-        changed = _clip(session, clip_id)
-        submission.edit(session, changed, _texts(said), by=who.actor)
+        changed, texts = _clip(session, clip_id), _texts(said)
+        # What consents alone are sent for may be past all editing.
+        if texts != submission.Texts() or said.consents is UNSET:
+            submission.edit(session, changed, texts, by=who.actor, access=_access(who))
         if said.consents is not UNSET:
             given, taken_back = _consents(said, given=True), _consents(said, given=False)
             submission.agree(
@@ -266,6 +305,7 @@ def edit(clip_id: str) -> Response:
                 site=site,
                 taken_back=taken_back,
                 proof=evidence(who.token),
+                seen=_seen(said),
             )
         told = _told(session, changed)
     return answer(told)
@@ -279,7 +319,7 @@ def answer_request(clip_id: str) -> Response:
     said = body(schemas.Texts)
     with writing() as session:
         changed = _clip(session, clip_id)
-        submission.answer(session, changed, _texts(said), by=who.actor)
+        submission.answer(session, changed, _texts(said), by=who.actor, access=_access(who))
         told = _told(session, changed)
     return answer(told)
 
@@ -289,10 +329,10 @@ def answer_request(clip_id: str) -> Response:
 def withdraw(clip_id: str) -> Response:
     """Take the clip back: its page is gone with this answer, its files within the minute."""
     who = need_for(clip_id)
-    body(schemas.Nothing)
+    said = body(schemas.Leaving)
     with writing() as session:
         taken = _clip(session, clip_id)
-        withdrawal.withdraw(session, taken, by=who.actor)
+        withdrawal.withdraw(session, taken, by=who.actor, why=said.why)
         told = _told(session, taken)
     return answer(told, 202)
 
@@ -361,6 +401,19 @@ def _texts(said: schemas.Texts) -> submission.Texts:
     return submission.Texts(**given, cleared=cleared)
 
 
+def _access(who: Caller) -> Access:
+    """A program answers for the address that it gives; whoever has a clip's token does not."""
+    is_sure = who.is_program or not runtime().settings.site.confirms_email
+    return Access(link=who.token, vouches=is_sure)
+
+
+def _seen(said: schemas.SubmissionChange) -> dict[str, str]:
+    if said.consents_seen is UNSET:
+        return {}
+    hashes = {purpose: getattr(said.consents_seen, purpose) for purpose in consent.PURPOSES}
+    return {purpose: sha256 for purpose, sha256 in hashes.items() if sha256}
+
+
 def _consents(said: schemas.SubmissionChange, *, given: bool) -> set[str]:
     if said.consents is UNSET:
         return set()
@@ -384,6 +437,7 @@ def _told(session: Session, one: Clip) -> schemas.Submission:
             for named in signatures.of(session, one)
         ],
         consent_until=one.consent_until,
+        erased_on=retention.erased_on(session, one),
     )
 
 

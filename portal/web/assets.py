@@ -51,22 +51,17 @@ def content_security_policy(storage: StorageSettings) -> str:
     ))  # fmt: skip
 
 
-# Pages that only their reader may see: never kept by a cache, never told to the next site.
-PRIVATE_ENDPOINTS = (
-    *(
-        "review.",
-        "admin.",
-        "people.",
-        "submission.status",
-        "withdrawal.",
-        "owner.",
-        "agreements.",
-        "proof.",
-        "wordings.",
-    ),
-    *("captions_studio.", "captions.owners", "captions.save"),
-    *("thread.", "studio_thread.", "support.", "studio_support.", "outbox."),
-)
+def is_private() -> bool:
+    """Whether only its reader may see this answer: never kept by a cache, never told to the next site.
+
+    By the address, not by a list of pages that a new one would be missing from: the studio, owners' own space, and
+    whatever a link's token opens.
+    """
+    return (
+        request.path.startswith("/studio")
+        or request.blueprint == "owner"
+        or "token" in (request.view_args or {})
+    )
 
 
 def init_app(app: Flask, storage: StorageSettings) -> None:
@@ -76,15 +71,15 @@ def init_app(app: Flask, storage: StorageSettings) -> None:
 
     @app.after_request
     def headers(answer: Response) -> Response:
-        is_private = (request.endpoint or "").startswith(PRIVATE_ENDPOINTS)
+        is_own = is_private()
         answer.headers.setdefault("Content-Security-Policy", policy)
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         answer.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         answer.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-        referrer = "no-referrer" if is_private else "strict-origin-when-cross-origin"
+        referrer = "no-referrer" if is_own else "strict-origin-when-cross-origin"
         answer.headers.setdefault("Referrer-Policy", referrer)
-        if is_private:
+        if is_own:
             answer.headers.setdefault("X-Robots-Tag", "noindex")
             answer.headers["Cache-Control"] = "no-store"
         if request.is_secure:

@@ -42,6 +42,7 @@ _PROOFS: Final[dict[str, Callable[[], str]]] = {
     "orders": lambda: _("Le numéro de commande ou de châssis est dans les commandes de la marque."),
     "staff": lambda: _("Une personne de l’équipe a vu la preuve."),
     "list": lambda: _("La marque l’a invité·e à partir de sa liste de clients."),
+    "forwarded": lambda: _("La marque a invité quelqu’un, et l’invitation a été transmise à cette personne."),
 }
 
 

@@ -28,6 +28,11 @@ class Caller:
     token: str = field(default="", repr=False)
     is_known: bool = True
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it is a program with a token of its own: a clip's token, which anybody gets, opens that clip alone."""
+        return self.is_known and self.clip_id is None
+
 
 def caller() -> Caller:
     """Who calls, by the Authorization header alone; raises NotAllowed(WRONG_TOKEN) for a token nobody has."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, make_response, render_template, request, session
 from sqlalchemy.orm import Session
 
-from portal import campaigns, gallery, invitations, offers
+from portal import addresses, campaigns, gallery, invitations, offers, readiness
 from portal.campaigns import Standing
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, PortalError
@@ -57,13 +57,19 @@ def is_admitted(work: Session, campaign: Campaign) -> bool:
     """
     found = _invitation(work, campaign)
     clip = work.get(Clip, found.clip_id) if found is not None and found.clip_id is not None else None
-    if clip is not None and clip.state in (State.DRAFT, State.UPLOADING):
+    if clip is not None and _is_unfinished(work, clip):
         return True
     try:
         campaigns.admit(work, campaign, guest(work, campaign))
     except PortalError:
         return False
     return True
+
+
+def _is_unfinished(work: Session, clip: Clip) -> bool:
+    """Whether its page still has something to send: the film, or the words of a film that is in."""
+    lacks = set(readiness.missing(work, clip)) - {"email_confirmation", "film"}
+    return clip.state in (State.DRAFT, State.UPLOADING) or (clip.state == State.PROCESSING and bool(lacks))
 
 
 def told(work: Session, campaign: Campaign, lang: str, *, text: CampaignText | None = None) -> dict[str, Any]:
@@ -77,7 +83,17 @@ def told(work: Session, campaign: Campaign, lang: str, *, text: CampaignText | N
         "example": _example(work, campaign, lang),
         "longest": offers.limits_of(campaign, machines.settings.uploads).max_seconds,
         "last_day": campaigns.last_day(campaign),
+        "by_mail": _by_mail(campaign),
     }
+
+
+def _by_mail(campaign: Campaign) -> dict[str, Any] | None:
+    """Where a film for this call may be mailed to, and how large it may be; None where a mail cannot begin one."""
+    mail = runtime().settings.mail
+    if not mail.inbox or campaign.invited_only:
+        return None
+    # A mail writes a film a third longer than it is.
+    return {"address": addresses.call_address(mail.inbox, campaign.slug), "most": mail.max_bytes * 2 // 3}
 
 
 def _invitation(work: Session, campaign: Campaign) -> Invitation | None:

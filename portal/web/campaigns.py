@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import campaigns, funnel, invitations, reasons, themes
+from portal import campaigns, funnel, invitations, reasons, themes, wordings
 from portal.database import db_now
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
@@ -19,7 +19,7 @@ from portal.web import calls
 from portal.web.call_words import figure_word
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_administrators, guard_reviewers
-from portal.web.review import campaign_title, theme_names
+from portal.web.rows import campaign_title, theme_names
 
 bp = Blueprint("campaigns", __name__)
 
@@ -118,6 +118,9 @@ def preview(slug: str) -> PageAnswer:
     html = render_template(
         "admin/campaign_preview.html",
         call=calls.told(reading(), sketch, lang, text=text),
+        agreements=wordings.all_in_force(
+            reading(), wordings.PURPOSES, lang, brand=site.brand, campaign=sketch
+        ),
         shown=lang,
         slug=slug,
     )

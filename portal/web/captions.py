@@ -331,6 +331,8 @@ def _saved(
         sent.faults = _sentences(error)
         clip = clip_of(reading())
         if isinstance(error, Conflict):
+            if not wants_delete and _is_kept(clip, sent):
+                return redirect(f"{back}#captions", 303)
             sent.standing = _standing(clip, sent)
             if sent.standing is not None:
                 sent.faults = [
@@ -340,6 +342,18 @@ def _saved(
         return make_response(page, 409 if isinstance(error, Conflict) else 422)
     flash(_("Sous-titres supprimés.") if wants_delete else _("Sous-titres enregistrés."), "success")
     return redirect(f"{back}#captions", 303)
+
+
+def _is_kept(clip: Clip, sent: Edited) -> bool:
+    """Whether what was sent stands there already, word for word: the button was pressed twice."""
+    row = next((one for one in captions.of(reading(), clip) if one.lang == sent.lang), None)
+    if row is None or (row.checked_at is not None) != sent.is_checked:
+        return False
+    try:
+        cues = webvtt.parse(sent.text)
+    except Unacceptable:
+        return False
+    return webvtt.write(captions.cues_of(row)) == webvtt.write(cues)
 
 
 def _standing(clip: Clip, sent: Edited) -> Standing | None:

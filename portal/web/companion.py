@@ -4,7 +4,7 @@ Companion's client sends no header of ours: the submission's token comes as a fi
 afterwards the upload's id is its own key, for it carries our signature.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
 from itsdangerous import BadSignature, Signer
@@ -21,9 +21,6 @@ from portal.web.strict import body, empty, refuse_impossible_ids
 
 bp = Blueprint("companion", __name__, url_prefix="/api/companion/s3")
 bp.before_request(refuse_impossible_ids)
-
-FORM_SECONDS: Final = 4 * uploads.URL_SECONDS
-"""How long a form for a small file is good: it is sent in one piece over any line."""
 
 
 class NewFile(schemas.Strict):
@@ -100,13 +97,14 @@ def abort(upload_id: str) -> Response:
 def params() -> Response:
     """A form for a file that is sent in one piece; the sweep finds it when it is there (arrivals.collect_posted)."""
     machines = runtime()
-    clip_id = _clip(reading(), request.args.get("metadata[token]", "")).id
-    guard.before_upload(clip_id, 0)
+    clip, limits = _clip(reading(), request.args.get("metadata[token]", "")), machines.settings.uploads
+    if uploads.waiting_form(reading(), clip) is None:
+        guard.before_upload(clip.id, uploads.most_of_a_form(limits))
     with machines.work() as session:
-        clip = session.get_one(Clip, clip_id)
-        key = uploads.open_form(session, clip, by=OWNER).key
-    most = min(uploads.FORM_MAX_BYTES, machines.settings.uploads.max_bytes)
-    url, fields = machines.storage.sign_post(key, max_bytes=most, redirect_url="", ttl=FORM_SECONDS)
+        form = uploads.open_form(session, session.get_one(Clip, clip.id), limits=limits, by=OWNER)
+    url, fields = machines.storage.sign_post(
+        form.key, max_bytes=form.part_size, redirect_url="", ttl=uploads.FORM_SECONDS
+    )
     return jsonify(method="POST", url=url, fields=fields)
 
 
@@ -118,7 +116,7 @@ def _clip(session: Session, token: str) -> Clip:
 
 
 def _size(given: Any) -> int:
-    if isinstance(given, int) and not isinstance(given, bool):
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
     if isinstance(given, str) and given.isdecimal() and len(given) < 16:
         return int(given)

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -99,6 +98,12 @@ def _route() -> str:
     return request.url_rule.rule if request.url_rule is not None else "none"
 
 
+def _which(error: IntegrityError) -> str:
+    """The kind of fault and the constraint: what the database says besides holds the values, an address perhaps."""
+    said = getattr(error.orig, "diag", None)
+    return f"{type(error.orig).__name__} {getattr(said, 'constraint_name', None) or ''}".rstrip()
+
+
 def refuse(error: PortalError) -> Response:
     """The answer to a refusal of ours."""
     status = status_of(error)
@@ -116,10 +121,6 @@ def init_app(app: Flask) -> None:
     def ours(error: PortalError) -> Response:
         return refuse(error)
 
-    @app.errorhandler(CSRFError)
-    def stale_form(_error: CSRFError) -> Response:
-        return page(403, Code.CROSS_SITE)
-
     @app.errorhandler(HTTPException)
     def from_werkzeug(error: HTTPException) -> Response:
         status = error.code or 500
@@ -135,7 +136,7 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(IntegrityError)
     def twin(error: IntegrityError) -> Response:
         # Two who wrote the same thing at once: on PostgreSQL the second learns of it from a unique index.
-        log.warning("written twice at once route=%s: %s", _route(), error.orig)
+        log.warning("written twice at once route=%s: %s", _route(), _which(error))
         return refuse(Conflict(Code.CONFLICT, retry_after=1))
 
     @app.errorhandler(OperationalError)

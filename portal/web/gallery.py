@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import gallery, search
+from portal import dropbox, gallery, invitations, retention, search
 from portal.cards import Presentation
 from portal.errors import Code, Missing, PortalError
 from portal.gallery import PAGE_CLIPS, Filter
 from portal.i18n import own_name
-from portal.web import captions
+from portal.web import captions, guard, levels
 from portal.web.db import reading, runtime
 from portal.web.errors import status_of
 from portal.web.i18n import COOKIE, preferred_language
@@ -115,6 +115,8 @@ def clips(lang: str) -> AnyResponse:
     asked = _asked()
     if _given() != asked.query():
         return redirect(_filtered(lang, asked))
+    if asked.filter.q:
+        guard.before_read()
     return _list(lang, asked)
 
 
@@ -242,6 +244,7 @@ def clip(lang: str, clip_id: str, slug: str) -> AnyResponse:
     return _page(
         "gallery/clip.html",
         clip=found,
+        level_proof=levels.owner_proof(found.id, found.owner_level),
         playback=public_playback(found, at=_seconds(request.args.get("t", ""))),
         transcript=captions.transcript(session, clip_id, lang, asked=request.args.get("tr", ""))
         if found.captions
@@ -289,8 +292,21 @@ def page(lang: str, name: str) -> AnyResponse:
         canonical=url_for("gallery.page", lang=lang, name=name),
         contact=runtime().settings.mail.sender,
         limits=runtime().settings.uploads,
+        kept=_days_kept() if name == "personal-data" else {},
         active="verification" if name == "verification" else "",
     )
+
+
+def _days_kept() -> dict[str, int]:
+    """The periods as the page on personal data names them, in days: those that the rules themselves go by."""
+    by_state = {**retention.WAITED, **retention.KEPT}
+    kept = {state.value: days for state, days in by_state.items()} | {
+        "nameless": retention.NAMELESS,
+        "invitation": invitations.LIFE,
+        "invitation_after": invitations.KEPT_AFTER,
+        "mail": dropbox.KEPT,
+    }
+    return {name: days.days for name, days in kept.items()}
 
 
 @bp.get("/robots.txt")

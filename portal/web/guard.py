@@ -4,6 +4,7 @@ Counted in the broker's Redis, else in this process. The figures are settings (d
 """
 
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -26,9 +27,13 @@ WAIT_SECONDS: Final = 60
 WORK: Final = 60_000
 """Hashes at most, half of it on average: about a second on a phone, by the browser's own SHA-256."""
 
+AWAY_SECONDS: Final = 30.0
+"""For how long this process counts for itself after the broker did not answer."""
+
 _WORK_LIFE: Final = timedelta(minutes=20)
 _UPLOADS_A_LINK: Final = RateLimitItemPerHour(60)
 _UPLOADS_A_NETWORK: Final = RateLimitItemPerHour(600)
+_WRITES_OF_STAFF: Final = RateLimitItemPerMinute(60)
 
 
 class Meter:
@@ -41,16 +46,20 @@ class Meter:
         self._shared = (
             SlidingWindowCounterRateLimiter(storage_from_string(url, **patience)) if is_redis else self._own
         )
+        self._away_until = 0.0
         # What the storage raises when it is away; anything else is a fault of ours.
         raised = self._shared.storage.base_exceptions
         self._away = raised if isinstance(raised, tuple) else (raised,)
 
     def takes(self, limit: RateLimitItem, *about: str, cost: int = 1) -> float | None:
         """Count this; None when it was within the limit, else the seconds until it may be tried again."""
-        try:
-            return self._ask(self._shared, limit, about, cost)
-        except self._away:
-            return self._ask(self._own, limit, about, cost)
+        if time.monotonic() >= self._away_until:
+            try:
+                return self._ask(self._shared, limit, about, cost)
+            except self._away:
+                # One that hangs costs two seconds at each question: it is left alone for a while.
+                self._away_until = time.monotonic() + AWAY_SECONDS
+        return self._ask(self._own, limit, about, cost)
 
     @staticmethod
     def _ask(
@@ -90,7 +99,25 @@ def before_upload(clip_id: str, size_bytes: int, *, is_known: bool = False) -> N
     if is_known:
         return
     _must(_UPLOADS_A_NETWORK, "uploads", who)
-    _must(RateLimitItemPerDay(max(1, figures.bytes_a_day // MIB)), "bytes", who, cost=1 + size_bytes // MIB)
+    _must(
+        RateLimitItemPerDay(max(1, figures.bytes_a_day // MIB)),
+        "bytes",
+        who,
+        cost=1 + max(0, size_bytes) // MIB,
+    )
+
+
+def before_read(who: str = "") -> None:
+    """Let one more thing be read that costs us a search or a list; raises TooMuch(TOO_OFTEN).
+
+    `who` is the caller where one is known, else the network counts.
+    """
+    _must(RateLimitItemPerMinute(runtime().settings.guard.reads_a_minute), "read", who or address())
+
+
+def before_staff_write(person_id: int) -> None:
+    """Let one member of staff change one more thing; raises TooMuch(TOO_OFTEN)."""
+    _must(_WRITES_OF_STAFF, "staff", str(person_id))
 
 
 def before_letter(to: str, kind: str, *, an_hour: int = 3) -> None:

@@ -21,7 +21,7 @@ from portal.models import Campaign
 from portal.web.call_words import column_word, figure_word, invitation_word
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_administrators
-from portal.web.review import campaign_title
+from portal.web.rows import campaign_title
 
 bp = Blueprint("guests", __name__)
 bp.before_request(guard_administrators)
@@ -60,12 +60,15 @@ def take(slug: str) -> Response:
         )
         flash(said, "success")
         return redirect(url_for(".every", slug=slug), 303)
+    text, is_guessed = guest_lists.text_of(raw)
     html = render_template(
         "admin/campaign_import.html",
         campaign=found,
         title=campaign_title(found),
         report=report,
-        raw=raw.decode("utf-8-sig"),
+        raw=text,
+        is_guessed=is_guessed,
+        bad_lines=len({one.line for one in report.faults}),
         faults=[
             (one.line, column_word(one.column), reasons.sentence(one.code, **one.facts))
             for one in report.faults
@@ -84,11 +87,15 @@ def _taken(work: Any, found: Campaign, raw: bytes, *, keep: bool, only_good: boo
 
 def _list() -> bytes:
     """The list as a file, or as the page before carried it."""
-    file = request.files.get("file")
-    raw = file.read(MOST_BYTES + 1) if file is not None else request.form.get("list", "").encode()
+    file, most = request.files.get("file"), MOST_BYTES
+    if file is not None:
+        raw: bytes = file.read(MOST_BYTES + 1)
+    else:
+        # Browsers write each line end as two signs, and other letters may be longer in UTF-8 than in the file.
+        raw, most = request.form.get("list", "").replace("\r\n", "\n").encode(), MOST_BYTES * 5 // 4
     if not raw.strip():
         raise Unacceptable(Code.EMPTY_FILE)
-    if len(raw) > MOST_BYTES:
+    if len(raw) > most:
         raise Unacceptable(Code.TOO_LARGE, limit=MOST_BYTES)
     return raw
 

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 
 from portal.database import db_now
 from portal.errors import Code, Conflict, Unacceptable
+from portal.forgetting import ANSWERS_KEPT
 from portal.models import IdempotencyKey
 from portal.web.callers import caller
 from portal.web.db import runtime, writing
 
-KEPT = timedelta(hours=24)
 # A call that neither ended nor failed by then died with its process; its key is free again.
 LONGEST_CALL = timedelta(seconds=90)
 MOST_CHARACTERS = 120
@@ -54,29 +54,34 @@ def idempotent(view: View) -> View:
 def _once(key: str, act: Callable[[], Response]) -> Response:
     who, sign = caller().name, _sign()
     with writing() as session:
-        row = _claim(session, who, _hash(key), sign)
+        row = claim(session, who, _hash(key), sign)
         row_id, kept, seed = row.id, row.answer, f"{row.id} {row.created_at.isoformat()} {sign} {key}"
     if kept is not None:
         return _again(_sealed(base64.b64decode(kept), seed))
     try:
         answer = act()
     except BaseException:
-        _free(row_id)
+        with writing() as session:
+            free(session, row_id)
         raise
     if answer.status_code >= 400:
-        _free(row_id)
+        with writing() as session:
+            free(session, row_id)
         return answer
     what = {"status": answer.status_code, "type": answer.content_type, "body": answer.get_data(as_text=True)}
     sealed = _sealed(json.dumps(what).encode(), seed)
     with writing() as session:
-        _write(session, row_id, status=answer.status_code, answer=base64.b64encode(sealed).decode())
+        keep(session, row_id, status=answer.status_code, answer=base64.b64encode(sealed).decode())
     return answer
 
 
-def _claim(session: Session, who: str, key_hash: str, sign: str) -> IdempotencyKey:
-    """Our row for this key: a new one, or the finished one with its answer."""
+def claim(session: Session, who: str, key_hash: str, sign: str) -> IdempotencyKey:
+    """Our row for this key: a new one, or the finished one with its answer.
+
+    Raises Conflict while the first call still runs, Unacceptable(KEY_REUSED) for another sign under the key.
+    """
     now = db_now(session)
-    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEPT))
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now - ANSWERS_KEPT))
     mine = select(IdempotencyKey).where(IdempotencyKey.caller == who, IdempotencyKey.key == key_hash)
     row = session.scalars(mine).one_or_none()
     if row is None:
@@ -103,13 +108,15 @@ def _insert(session: Session, who: str, key_hash: str, sign: str, now: datetime)
     return row
 
 
-def _write(session: Session, row_id: int, **values: Any) -> None:
-    session.execute(update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(**values))
+def keep(session: Session, row_id: int, *, status: int, answer: str) -> None:
+    """Keep the answer for whoever asks again."""
+    written = {"status": status, "answer": answer}
+    session.execute(update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(**written))
 
 
-def _free(row_id: int) -> None:
-    with writing() as session:
-        session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == row_id))
+def free(session: Session, row_id: int) -> None:
+    """Forget the key: nothing was done under it."""
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == row_id))
 
 
 def _again(opened: bytes) -> Response:

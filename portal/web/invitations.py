@@ -50,7 +50,8 @@ def look(token: str) -> Response:
     html = render_template(
         "submission/invited.html",
         url_for_lang=_in,
-        call=calls.told(reading(), campaign, g.lang),
+        # A mail would not bring the invitation with it.
+        call=calls.told(reading(), campaign, g.lang) | {"by_mail": None},
         guest=found,
         code=Markup(drawn.svg_inline(scale=4, border=2, omitsize=True, svgclass=None, lineclass=None)),  # noqa: S704
     )

@@ -1,6 +1,6 @@
 """The owner level in the studio: what was checked, and raising it with a named proof; also what pages say of it."""
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -17,9 +17,6 @@ from portal.web.people import actor, guard_reviewers
 bp = Blueprint("levels", __name__)
 bp.before_request(guard_reviewers)
 
-STAFF: Final = "staff"
-"""The method's name where a colleague has seen the proof."""
-
 
 @bp.app_template_global()
 def owner_level(level: str) -> str:
@@ -27,21 +24,20 @@ def owner_level(level: str) -> str:
     return level_word(level)
 
 
-@bp.app_template_global()
 def owner_proof(clip_id: str, level: str) -> str:
     """How the level was checked, in one sentence; the same for everybody who may see the clip."""
     found = owner_levels.proofs(reading(), clip_id)
     return proof_word(next((one.method for one in found if one.level == level), ""), level)
 
 
-@bp.app_template_global()
 def level_facts(clip: Clip) -> dict[str, Any]:
-    """What the review sheet shows: every proof with who and when, and the levels above."""
+    """What the review sheet shows: the proof in a sentence, every proof with who and when, and the levels above."""
     work = reading()
     found = owner_levels.proofs(work, clip.id)
     names = people.names(work, {one.actor_id for one in found if one.actor_id is not None})
     at = owner_levels.ORDER.index(OwnerLevel(clip.owner_level))
     return {
+        "sentence": owner_proof(clip.id, clip.owner_level),
         "proofs": [
             (level_word(one.level), proof_word(one.method, one.level), one, names.get(one.actor_id or 0, ""))
             for one in found
@@ -83,7 +79,7 @@ def _seen() -> proofs.Proof:
     words = " ".join(request.form.get("reference", "").split())
     if not words:
         raise Unacceptable(Code.PROOF_NEEDED, fields={"reference": Code.PROOF_NEEDED})
-    return proofs.Proof(STAFF, words)
+    return proofs.Proof(owner_levels.STAFF, words)
 
 
 def _checked(clip: Clip, number: str) -> proofs.Proof:

@@ -20,6 +20,7 @@ _REF = "#/components/schemas/{name}"
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "clip_id": {"type": "string", "minLength": 1, "maxLength": 40},
+    "slug": {"type": "string", "minLength": 1, "maxLength": 60},
     "upload_id": {"type": "string", "minLength": 1, "maxLength": 40},
     "number": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
     "tr": {"type": "string", "pattern": "^[a-z]{2,3}$"},
@@ -60,7 +61,7 @@ class Call:
     @property
     def statuses(self) -> list[int]:
         """Every refusal this call can utter."""
-        found = {*self.refuses, 503}
+        found = {*self.refuses, 429, 503}
         if self.who or self.is_open:
             found |= {401} if self.is_open and not self.who else {401, 403}
         if self.is_open:
@@ -68,7 +69,7 @@ class Call:
         if "{" in self.path:
             found |= {404}
         if self.method in _WRITES:
-            found |= {403, 409, 413, 415, 422, 429}
+            found |= {403, 409, 413, 415, 422}
         if self.takes or self.asks:
             found |= {422}
         return sorted(found)
@@ -80,6 +81,8 @@ _REVIEW = "/review/{clip_id}"
 CALLS: tuple[Call, ...] = (
     Call("GET", "/themes", "themes", "The themes visitors tick, in their order", {200: s.Themes}),
     Call("GET", "/campaigns", "campaigns", "The calls for clips", {200: s.Campaigns}),
+    Call("GET", "/campaigns/{slug}/consents", "consents", "What an owner is asked to agree to, word for word",
+         {200: s.ConsentTexts}, asks=s.ConsentQuery),
     Call("GET", "/clips", "clips", "Published clips", {200: s.Clips}, asks=s.ClipQuery),
     Call("GET", "/clips/{clip_id}", "clip", "One published clip and what plays it", {200: s.Clip}, refuses=(410,)),
     Call("POST", "/clips/{clip_id}/views", "view", "Somebody has watched three seconds of it; counted once a day "
@@ -92,7 +95,7 @@ CALLS: tuple[Call, ...] = (
     Call("POST", f"{_CLIP}/answer", "answer", "Answer a change request with words alone", {200: s.Submission},
          takes=s.Texts, who=_SUBMISSION),
     Call("POST", f"{_CLIP}/withdraw", "withdraw", "Take the clip back; its page is gone at once",
-         {202: s.Submission}, takes=s.Nothing, who=_SUBMISSION),
+         {202: s.Submission}, takes=s.Leaving, who=_SUBMISSION),
     Call("POST", f"{_CLIP}/confirm", "confirm",
          "The owner's address is right: for the token of a link that was mailed there", {200: s.Submission},
          takes=s.Nothing, who=("submission",)),

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import desk, my_data, notices, owners, people, receipt_words, submission, withdrawal
+from portal import desk, my_data, notices, owners, people, receipt_words, receipts, signatures, submission
 from portal.consent import REQUIRED
 from portal.database import db_now
-from portal.errors import Conflict, Missing
+from portal.errors import Code, Conflict, Missing
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
 from portal.models import Campaign, Clip, Person, Rendition, SignInLink, State
@@ -26,15 +26,18 @@ from portal.themes import slugify
 from portal.web import words
 from portal.web.db import reading, runtime, writing
 from portal.web.limits import address, limiter
+from portal.web.people import SEEN, SINCE
 from portal.web.playback import PREVIEW_SECONDS
 
 bp = Blueprint("owner", __name__)
 
 KEY: Final = "owner"
+# The clip whose page somebody asked for before signing in, and where in it.
+_TOWARDS: Final = "towards"
 # The studio's sign-in in the same browser is another person's matter, and stays.
-_STUDIOS: Final = ("_user_id", "_fresh", "_id")
+_STUDIOS: Final = ("_user_id", "_fresh", "_id", SINCE, SEEN)
 # Letters to one address; what arrived stays good for a quarter of an hour, so nobody is shut out by another's asking.
-_LETTERS: Final = "3/minute;6/hour"
+_LETTERS: Final = "3/minute;6/hour;20/day"
 _NETWORK: Final = "30/minute"
 _ARCHIVES: Final = "3/hour;10/day"
 """Each may be gigabytes."""
@@ -66,6 +69,8 @@ def _mine(view: View) -> View:
         if who is None:
             if request.method == "POST":
                 flash(_("Votre session est terminée. Entrez de nouveau, puis recommencez."), "warning")
+            elif "clip_id" in values:
+                cookie[_TOWARDS] = [values["clip_id"], request.args.get("to", "")]
             return redirect(url_for("owner.login", lang=lang), 303)
         return view(lang, who, **values)
 
@@ -122,17 +127,29 @@ def enter(lang: str, token: str) -> tuple[str, int] | AnyResponse:
     try:
         with writing() as session:
             person = people.use_link(session, token, people.ENTER)
-            owners.welcome(session, person)
             carried = people.begin_owner_session(session, person)
     except Missing:
         return _last_step(token, people.ENTER, "owner/enter.html")
+    towards = cookie.get(_TOWARDS)
     # Nothing that an unknown visitor's session held survives signing in, but a sign-in to the studio.
     kept = {name: cookie[name] for name in _STUDIOS if name in cookie}
     cookie.clear()
     cookie.update(kept)
     cookie.permanent = True
     cookie[KEY] = carried
-    return _home(lang)
+    return _on(lang, person, towards)
+
+
+def _on(lang: str, person: Person, towards: Any) -> AnyResponse:
+    """Where somebody was going who was asked to sign in first; the space, if that clip is another's."""
+    if not isinstance(towards, list) or len(towards) != 2:
+        return _home(lang)
+    clip_id, to = map(str, towards)
+    try:
+        owners.clip_of(reading(), person, clip_id)
+    except Missing:
+        return _home(lang)
+    return redirect(url_for("owner.clip", lang=lang, clip_id=clip_id, to=to or None), 303)
 
 
 @bp.post("/<lang>/me/logout")
@@ -173,6 +190,7 @@ def space(lang: str, who: SignedIn) -> str:  # noqa: ARG001 - the address has it
         "owner/me.html",
         person=who.person,
         rows=rows,
+        seen_in=signatures.asked_of(session, who.person.email or ""),
         pictures=_pictures(session, [row.clip for row in rows]),
         answers={
             row.clip.id: desk.promised_by(row.clip.state_since, working_days=days[row.clip.campaign_id])
@@ -214,6 +232,19 @@ def clip(lang: str, who: SignedIn, clip_id: str) -> AnyResponse:
         token = owners.open_clip(session, found, who.link, key=runtime().settings.site.secret_key)
     page = "withdrawal.confirm" if request.args.get("to") == "withdraw" else "submission.status"
     return redirect(url_for(page, lang=lang, token=token), 303)
+
+
+@bp.get("/<lang>/me/agreements/<signature_id>")
+@_mine
+def agreement(lang: str, who: SignedIn, signature_id: str) -> AnyResponse:
+    """The page that asks whether somebody may be shown in another's film: by the link of their own letter."""
+    with writing() as session:
+        named = signatures.asked_of(session, who.person.email or "")
+        found = next((row for row, _clip in named if row.id == signature_id), None)
+        if found is None:
+            raise Missing(Code.MISSING)
+        token = signatures.open_link(session, found, key=runtime().settings.site.secret_key)
+    return redirect(url_for("agreements.sign", lang=lang, token=token), 303)
 
 
 @bp.post("/<lang>/me/clips/<string(length=10):clip_id>/consents/<purpose>/revoke")
@@ -267,7 +298,12 @@ def data(lang: str, who: SignedIn) -> Response:  # noqa: ARG001 - the address ha
     """Everything we keep of this person, read from the storage while it is sent."""
     session, machines = reading(), runtime()
     archive = my_data.gather(
-        session, machines.storage, who.person, site=machines.settings.site, say=_said, now=db_now(session)
+        session,
+        machines.storage,
+        who.person,
+        site=machines.settings.site,
+        say=words.said_word,
+        now=db_now(session),
     )
     # Sending may take an hour; the request's session is closed before the first byte is asked for.
     answer = Response(archive.stream(machines.storage), content_type="application/zip")
@@ -275,10 +311,6 @@ def data(lang: str, who: SignedIn) -> Response:  # noqa: ARG001 - the address ha
     name = f"{slugify(machines.settings.site.name) or 'portal'}-{archive.made_at:%Y-%m-%d}.zip"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
-
-
-def _said(word: str) -> str:
-    return words.state_word(word) if word in set(State) else words.verb_word(word)
 
 
 @bp.post("/<lang>/me/erase")
@@ -316,7 +348,7 @@ def erase(lang: str, token: str) -> tuple[str, int] | str:
 @bp.get("/<lang>/receipt/<receipt_id>")
 def receipt(lang: str, receipt_id: str) -> str:  # noqa: ARG001 - the address has it
     """What was deleted, for whoever has the receipt's number; nothing in it says whose it was."""
-    found = withdrawal.receipt_by_id(reading(), receipt_id[:32])
+    found = receipts.by_number(reading(), receipt_id[:32])
     facts = found.facts
     said = {
         "which": receipt_words.which(facts),

@@ -1,29 +1,52 @@
 """Staff come and go: sign-in, first password, sign-out, language; and who may open which studio page.
 
-Sessions are a random token in the person's row: changing it there ends them all.
+Sessions are a random token in the person's row: changing it there ends them all. They end by themselves too.
 """
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from flask import Blueprint, Flask, flash, g, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from portal import i18n, outbox, people, reasons, review, support, thread
+from portal import i18n, notices, outbox, people, reasons, review, support, thread, uses
 from portal.errors import Code, NotAllowed, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import Actor
 from portal.models import Person, State
+from portal.web import errors, guard, once
 from portal.web.db import reading, runtime, writing
-from portal.web.limits import limiter
+from portal.web.limits import address, limiter
 from portal.web.site import safe_path
 
 bp = Blueprint("people", __name__)
 
-_ACCOUNT = "5/minute;20/hour"
+_TRIES = "5/minute;20/hour"
+"""From one network for one account: nobody who guesses elsewhere uses up what its owner has."""
+
+_FAILURES = "100/hour"
+"""For one account from everywhere together: guesses alone count, so that a guesser with many networks ends too."""
+
 _ADDRESS = "30/minute"
+_LONGEST: Final = 12 * 3600
+# In the signed cookie: when this browser signed in, and when it was last heard of.
+SINCE, SEEN = "staff_since", "staff_seen"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -60,7 +83,7 @@ def actor() -> Actor:
 
 
 def guard_reviewers() -> Response | None:
-    """Before a page for moderators: sign in first."""
+    """Before a page for moderators: sign in first; a form that came before is not taken again."""
     return _guard(people.may_review)
 
 
@@ -71,12 +94,47 @@ def guard_administrators() -> Response | None:
 
 def _guard(may: Callable[[Person], bool]) -> Response | None:
     if not current_user.is_authenticated:
-        if request.method not in _SAFE:
-            flash(_("Votre session est terminée. Connectez-vous, puis recommencez."), "warning")
-        return redirect(url_for("people.login", next=request.full_path.rstrip("?")), 303)
+        return _ask_to_sign_in()
     if not may(me()):
         raise NotAllowed(Code.NOT_ALLOWED)
-    return None
+    if request.method not in _SAFE:
+        guard.before_staff_write(me().id)
+    return once.again(f"staff:{me().id}")
+
+
+def _ask_to_sign_in() -> Response:
+    if request.method not in _SAFE:
+        flash(_("Votre session est terminée. Connectez-vous, puis recommencez."), "warning")
+    return redirect(url_for("people.login", next=_readable()), 303)
+
+
+def _readable() -> str:
+    """Where to read on after the sign-in: this address, or the nearest one above it that is a page and no form's."""
+    if request.method in _SAFE:
+        return request.full_path.rstrip("?")
+    path = request.path
+    while path.startswith("/studio/"):
+        if _is_page(path):
+            return path
+        path = path.rpartition("/")[0]
+    return url_for("review.queue")
+
+
+def _is_page(path: str) -> bool:
+    doors = current_app.create_url_adapter(request)
+    try:
+        rule, _values = doors.match(path, "GET", return_rule=True) if doors is not None else (None, {})
+    except HTTPException:
+        return False
+    # Not by a visitors' page either, whose address may begin with any word.
+    return rule is not None and str(rule.rule).startswith("/studio")
+
+
+def _is_session_over() -> bool:
+    """Whether this browser signed in twelve hours ago, or has not been heard of for the idle time."""
+    now, idle = time.time(), runtime().settings.site.idle_minutes * 60
+    since, seen = float(session.get(SINCE, 0)), float(session.get(SEEN, 0))
+    return now - since > _LONGEST or now - seen > idle
 
 
 def init_app(app: Flask) -> None:
@@ -90,6 +148,8 @@ def init_app(app: Flask) -> None:
         if g.get("is_database_away"):
             # The page that says so is drawn for nobody in particular: it must not fail by asking again.
             return None
+        if _is_session_over():
+            return None
         try:
             person = people.by_session_token(reading(), token)
         except OperationalError:
@@ -101,9 +161,11 @@ def init_app(app: Flask) -> None:
     def speak() -> None:
         if not request.path.startswith("/studio") or not current_user.is_authenticated:
             return
+        session[SEEN] = int(time.time())
         g.may = {"review": people.may_review(me()), "admin": people.may_administer(me())}
         g.waiting = review.count(reading(), state=State.IN_REVIEW)
         g.replies, g.to_call = thread.waiting_count(reading()), support.open_count(reading())
+        g.uses_ended = uses.waiting_count(reading())
         g.lost_letters = outbox.failed_count(reading())
         if me().lang in runtime().settings.site.languages:
             g.lang = me().lang
@@ -112,8 +174,21 @@ def init_app(app: Flask) -> None:
     @app.context_processor
     def who() -> dict[str, Any]:
         # Asks nothing of the database: the page that says it is away is a template too.
-        counted = {name: g.get(name, 0) for name in ("waiting", "replies", "to_call", "lost_letters")}
+        counted = {
+            name: g.get(name, 0) for name in ("waiting", "replies", "to_call", "uses_ended", "lost_letters")
+        }
         return {"may": g.get("may", {}), **counted}
+
+    app.register_error_handler(CSRFError, _stale_form)
+
+
+def _stale_form(_error: CSRFError) -> Response | tuple[str, int]:
+    """A form's token lives as long as the session that its page was drawn in."""
+    if request.endpoint == "people.sign_in":
+        return _login_page(reasons.sentence(Code.PAGE_TOO_OLD)), 403
+    if request.path.startswith("/studio") and not current_user.is_authenticated:
+        return _ask_to_sign_in()
+    return errors.page(403, Code.PAGE_TOO_OLD)
 
 
 @bp.get("/studio/")
@@ -134,8 +209,14 @@ def _account() -> str:
     return request.form.get("email", "").strip().casefold()[:254]
 
 
+def _account_hash() -> str:
+    # The hash: no counter keeps an address.
+    return notices.address_hash(_account())
+
+
 @bp.post("/studio/login")
-@limiter.limit(_ACCOUNT, key_func=_account)
+@limiter.limit(_TRIES, key_func=lambda: f"{_account_hash()}:{address()}")
+@limiter.limit(_FAILURES, key_func=_account_hash, deduct_when=lambda answer: answer.status_code == 403)
 @limiter.limit(_ADDRESS)
 def sign_in() -> Response | tuple[str, int]:
     """Let a member of staff in; the same answer for an unknown address and a wrong password."""
@@ -167,6 +248,7 @@ def _let_in(person: Person, path: str) -> Response:
     # What an unknown visitor's session held, a planted form token too, does not survive signing in.
     session.clear()
     session.permanent = True
+    session[SINCE] = session[SEEN] = int(time.time())
     login_user(SignedIn(person))
     return redirect(path, 303)
 
@@ -195,6 +277,8 @@ def welcome(token: str) -> str:
 @limiter.limit(_ADDRESS)
 def accept(token: str) -> Response | tuple[str, int]:
     """Keep the chosen password, use the link up, let them in."""
+    if (answer := once.again("welcome")) is not None:
+        return answer
     password = request.form.get("password", "")
     try:
         _check_again(password)

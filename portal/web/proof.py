@@ -5,7 +5,7 @@ from flask import Blueprint, render_template
 from portal import desk, proof_file, reasons
 from portal.web.db import reading
 from portal.web.people import guard_reviewers
-from portal.web.review import campaign_title
+from portal.web.rows import campaign_title
 from portal.web.words import state_word, verb_word
 
 bp = Blueprint("proof", __name__)

@@ -5,9 +5,11 @@ from typing import Final
 
 import segno
 from flask import Blueprint, Response, make_response, redirect, render_template, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import campaigns
+from portal import campaigns, offers
+from portal.models import Campaign
 from portal.web import calls
 from portal.web.db import reading, runtime
 
@@ -33,6 +35,8 @@ def record(lang: str, slug: str) -> AnyResponse:
         campaign=campaign,
         text=campaigns.text_of(campaign, lang, settings.site.default_language),
         seconds=min(campaign.max_seconds or USUAL_SECONDS, longest),
+        limits=offers.limits_of(campaign, settings.uploads),
+        phone_url=_for_phone(session, campaign, lang),
     )
     answer = make_response(html)
     answer.headers["Permissions-Policy"] = _PERMISSIONS
@@ -41,12 +45,20 @@ def record(lang: str, slug: str) -> AnyResponse:
 
 @bp.get("/<lang>/participate/<slug>/film.svg")
 def code(lang: str, slug: str) -> Response:
-    """The recorder's address as a QR code."""
-    campaigns.by_slug(reading(), slug)
+    """The recorder's address as a QR code; a guest's code is the personal link."""
+    session = reading()
+    address = _for_phone(session, campaigns.by_slug(session, slug), lang)
     drawn = io.BytesIO()
-    address = runtime().settings.site.url + url_for(".record", lang=lang, slug=slug)
     segno.make(address, error="m").save(drawn, kind="svg", scale=4, border=2, xmldecl=False)
     answer = make_response(drawn.getvalue())
     answer.headers["Content-Type"] = "image/svg+xml"
-    answer.headers["Cache-Control"] = "public, max-age=86400"
+    # Who was invited gets another one under the same address.
+    answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _for_phone(session: Session, campaign: Campaign, lang: str) -> str:
+    """Where this visitor goes on with a phone: a guest's own link, so that the invitation goes along."""
+    token = calls.token_of(session, campaign)
+    path = f"/i/{token}" if token else url_for(".record", lang=lang, slug=campaign.slug)
+    return runtime().settings.site.url + path

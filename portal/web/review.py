@@ -4,28 +4,40 @@ Shows and parses; what a decision means is in portal/review.py.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import campaigns, i18n, letters, processing, reasons, review, signals, signatures, terms, themes
-from portal.database import db_now
-from portal.errors import Code, Conflict, PortalError, Unacceptable
+from portal import (
+    campaigns,
+    i18n,
+    letters,
+    processing,
+    readiness,
+    reasons,
+    review,
+    signals,
+    signatures,
+    terms,
+)
+from portal.errors import Code, Conflict, NotAllowed, PortalError, Unacceptable
 from portal.i18n import gettext as _
+from portal.jobs import JobKind
 from portal.letters import Said
 from portal.models import Clip, State
 from portal.notices import NoticeKind
-from portal.review import GivenReason, ReasonCode, Row
-from portal.web import captions, cut_panel, support, thread
+from portal.review import GivenReason, ReasonCode
+from portal.web import captions, cut_panel, levels, support, thread
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_reviewers, me
 from portal.web.playback import Playback, first_playable, preview_of, preview_playlist
 from portal.web.posters import choice_of
-from portal.web.words import age, fields_in_words, seconds_in, state_kind, state_word, verb_word
+from portal.web.rows import campaign_title, lines, promised, theme_names
+from portal.web.words import fields_in_words, seconds_in, state_kind, state_word, verb_word
 
 bp = Blueprint("review", __name__)
 bp.before_request(guard_reviewers)
@@ -33,7 +45,6 @@ bp.before_request(guard_reviewers)
 CHECKS = ("whole", "people", "music", "driving")
 """What a moderator confirms before publishing; each is a box of the sheet's form."""
 
-_POSTER_SECONDS = 2 * 3600
 _LIST_MOST = 100
 _A_DAY = 86_400
 _BESIDE_MOST = 30
@@ -86,8 +97,10 @@ def queue() -> str:
 def next_one() -> Response:
     """Open the oldest clip that no colleague holds, or the one behind `after`."""
     session = reading()
-    after = session.get(Clip, request.args.get("after", ""))
-    return _to_next(after, done=request.args.get("done", ""))
+    passed = session.get(Clip, request.args.get("after", ""))
+    return _to_next(
+        review.place_of(passed) if passed is not None else None, done=request.args.get("done", "")
+    )
 
 
 def _wanted() -> dict[str, Any]:
@@ -105,61 +118,6 @@ def _wanted() -> dict[str, Any]:
 
 def _order() -> str:
     return "newest" if request.args.get("order") == "newest" else "oldest"
-
-
-def lines(rows: list[Row], *, q: str = "") -> list[dict[str, Any]]:
-    """The rows of a list in words, and where what was searched for is said: also for the list of all clips."""
-    now, found = db_now(reading()), signals.counts(reading(), [row.clip for row in rows])
-    named = signatures.tallies(reading(), [row.clip for row in rows])
-    waits = thread.unanswered(reading(), [row.clip for row in rows])
-    return [
-        _line(row, now)
-        | {"signatures": named.get(row.clip.id), "messages": waits.get(row.clip.id, 0)}
-        | {"signals": found.get(row.clip.id, 0), "said": captions.words_said(reading(), row.clip, q)}
-        for row in rows
-    ]
-
-
-def _line(row: Row, now: datetime) -> dict[str, Any]:
-    clip = row.clip
-    due = _promised(clip, clip.campaign) if clip.state == State.IN_REVIEW else None
-    return {
-        "row": row,
-        "clip": clip,
-        "poster": runtime().storage.sign_get(row.poster_key, ttl=_POSTER_SECONDS) if row.poster_key else None,
-        "campaign": campaign_title(clip.campaign),
-        "state": state_word(clip.state),
-        "kind": state_kind(clip.state),
-        "due": due,
-        "urgency": _urgency(due, now),
-        "age": age((now - clip.state_since).total_seconds()),
-    }
-
-
-def _promised(clip: Clip, campaign: Any) -> datetime:
-    """When this call's owners were told to expect an answer."""
-    return review.promised_by(clip.state_since, working_days=campaign.answer_days)
-
-
-def _urgency(due: datetime | None, now: datetime) -> str:
-    """A day before the promised answer is due it shows, afterwards it shows more."""
-    if due is None or due - now > timedelta(days=1):
-        return "dim"
-    return "flagged" if due > now else "late"
-
-
-def campaign_title(campaign: Any) -> str:
-    """A campaign's title in the reader's language."""
-    text = campaigns.text_of(campaign, i18n.current_language(), runtime().settings.site.default_language)
-    return text.title
-
-
-def theme_names(kept: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """Slug and name of the themes on offer, and of retired ones a clip still carries."""
-    default = runtime().settings.site.default_language
-    lang = i18n.current_language()
-    shown = [one for one in themes.every(reading()) if one.retired_at is None or one.slug in set(kept)]
-    return [(one.slug, themes.name_of(one, lang, default)) for one in shown]
 
 
 # One clip ----------------------------------------------------------------------------------------------
@@ -213,7 +171,10 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
             "support": support.of(session, clip),
             "signals": signals.of(session, clip, seen.film, seen.cut),
             "co_signatures": signatures.of(session, clip),
+            "dropped": signatures.dropped(session, clip),
+            "level": levels.level_facts(clip),
             "term_over": terms.of(session, clip).is_over,
+            "missing": readiness.missing(session, clip),
             "state_word": state_word,
             "poster": choice_of(session, clip, by=actor()),
             "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
@@ -222,8 +183,10 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
             "themes": theme_names(slugs),
             "state": state_word(clip.state),
             "kind": state_kind(clip.state),
-            "due": _promised(clip, seen.campaign),
+            "due": promised(clip, seen.campaign),
             "may_decide": clip.state == State.IN_REVIEW,
+            "may_reopen": review.may_reopen(session, clip, by=actor()),
+            "version": _version_seen(clip, more),
             "progress": processing.progress_of(session, clip),
             "fault": reasons.sentence(Code(clip.fail_code), **clip.fail_facts)
             if clip.fail_code in set(Code)
@@ -290,7 +253,8 @@ def approve(clip_id: str) -> PageAnswer:
             session, clip, by=actor(), seen_version=_version(), title=title, themes=chosen, words=line
         )
 
-    return _on_sheet(clip_id, act) or _to_next(review.clip_by_id(reading(), clip_id), done=clip_id)
+    place = review.place_of(review.clip_by_id(reading(), clip_id))
+    return _on_sheet(clip_id, act, verb="approve") or _to_next(place, done=clip_id)
 
 
 @bp.post("/studio/review/<clip_id>/undo")
@@ -309,7 +273,12 @@ def undo(clip_id: str) -> Response:
 @bp.post("/studio/review/<clip_id>/retry")
 def retry(clip_id: str) -> Response:
     """Let the worker try a failed film or job again."""
-    return _simple(clip_id, processing.retry, _("Nouvel essai demandé."))
+    kind = request.form.get("kind", "")
+
+    def act(session: Any, clip: Clip, *, by: Any) -> None:
+        processing.retry(session, clip, kind=JobKind(kind) if kind in set(JobKind) else None, by=by)
+
+    return _simple(clip_id, act, _("Nouvel essai demandé."))
 
 
 @bp.post("/studio/review/<clip_id>/reopen")
@@ -326,13 +295,13 @@ def _simple(clip_id: str, act: Callable[..., None], said: str) -> Response:
     try:
         with writing() as session:
             act(session, review.clip_by_id(session, clip_id), by=actor())
-    except Conflict as error:
+    except (Conflict, NotAllowed) as error:
         flash(reasons.sentence(error.code), "error")
         return redirect(url_for("review.sheet", clip_id=clip_id), 303)
     return _said(clip_id, said)
 
 
-def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None]) -> tuple[str, int] | None:
+def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None], *, verb: str = "") -> tuple[str, int] | None:
     """Do it; what cannot be taken comes back on the sheet, filled in, with what changed meanwhile."""
     try:
         with writing() as session:
@@ -340,7 +309,10 @@ def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None]) -> tuple[str, int]
     except Conflict as error:
         if error.code != Code.CONFLICT:
             return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 409
-        return _sheet_page(clip_id, values=_kept(), since=_since(clip_id)), 409
+        if _is_pressed_twice(clip_id, verb):
+            return None
+        # What was confirmed was confirmed of another version.
+        return _sheet_page(clip_id, values=_kept() | {"checks": []}, since=_since(clip_id)), 409
     except Unacceptable as error:
         return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 422
     return None
@@ -374,12 +346,26 @@ def _version() -> int:
     return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else 0
 
 
+def _version_seen(clip: Clip, more: dict[str, Any]) -> int:
+    """The version that the page's forms decide on: a form that came back is about what its sender looked at.
+
+    Only whoever was told what happened since has seen more than that.
+    """
+    return _version() if request.method == "POST" and more.get("since") is None else clip.version
+
+
+def _is_pressed_twice(clip_id: str, verb: str) -> bool:
+    session = reading()
+    clip = review.clip_by_id(session, clip_id)
+    return review.was_decided(session, clip, verb, by=actor(), seen_version=_version())
+
+
 def _said(clip_id: str, words: str) -> Response:
     flash(words, "success")
     return redirect(url_for("review.sheet", clip_id=clip_id), 303)
 
 
-def _to_next(after: Clip | None, *, done: str = "") -> Response:
+def _to_next(after: tuple[datetime, str] | None, *, done: str = "") -> Response:
     found = review.next_clip(reading(), after=after, person_id=me().id)
     more: dict[str, Any] = {"done": done} if done else {}
     if found is None:
@@ -410,6 +396,7 @@ def ask(clip_id: str, verdict: str) -> str:
 def decide(clip_id: str, verdict: str) -> PageAnswer:
     """Show the mail first when asked to, else decide and go on to the next clip."""
     wanted = VERDICTS[verdict]
+    place = review.place_of(review.clip_by_id(reading(), clip_id))
     try:
         given = _given(wanted)
         if request.form.get("do") == "preview":
@@ -417,12 +404,13 @@ def decide(clip_id: str, verdict: str) -> PageAnswer:
         with writing() as session:
             _carry_out(session, review.clip_by_id(session, clip_id), wanted, given)
     except Conflict:
-        return _verdict_page(clip_id, wanted, since=_since(clip_id)), 409
+        if not _is_pressed_twice(clip_id, wanted.verb):
+            return _verdict_page(clip_id, wanted, since=_since(clip_id)), 409
     except Unacceptable as error:
         return _verdict_page(clip_id, wanted, faults=_faults(error)), 422
     if wanted.verb == "unpublish":
         return _said(clip_id, _("Le clip n’est plus en ligne."))
-    return _to_next(review.clip_by_id(reading(), clip_id), done=clip_id)
+    return _to_next(place, done=clip_id)
 
 
 def _carry_out(session: Any, clip: Clip, wanted: Verdict, given: list[GivenReason]) -> None:
@@ -475,6 +463,7 @@ def _verdict_page(
         "offered": _offered(wanted, clip.lang),
         "mail": mail,
         "may_decide": may_decide,
+        "version": _version_seen(clip, more),
         "state": state_word(clip.state),
         "kept": request.form,
         "chosen": request.form.getlist("reason"),

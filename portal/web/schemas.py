@@ -126,6 +126,30 @@ class Campaigns(Answer):
     total: int
 
 
+class ConsentQuery(Strict):
+    """In which language; that of the submission (its `lang`) is the one in which its owner agrees."""
+
+    lang: Language = ""
+
+
+class ConsentWords(Answer):
+    """What an owner agrees to for one purpose; `sha256` goes back as `consents_seen`."""
+
+    purpose: str
+    sentence: str
+    full: str
+    sha256: str
+    required: bool
+
+
+class ConsentTexts(Answer):
+    """Everything an owner is asked in one campaign today."""
+
+    items: list[ConsentWords]
+    next_cursor: str | None
+    total: int
+
+
 # Published clips ----------------------------------------------------------------------------------------
 
 
@@ -259,10 +283,21 @@ class Texts(Strict):
     relation: Literal["", "staff", "family", "partner"] | UnsetType = UNSET
 
 
+class ConsentsSeen(Strict):
+    """The sha256 of each text as it was read, in hex; one that is another by now is refused."""
+
+    site: Sha256 = ""
+    adult: Sha256 = ""
+    social: Sha256 = ""
+    ads: Sha256 = ""
+    contact: Sha256 = ""
+
+
 class SubmissionChange(Texts):
     """The owner's words and consents."""
 
     consents: Consents | UnsetType = UNSET
+    consents_seen: ConsentsSeen | UnsetType = UNSET
 
 
 class NewSubmission(SubmissionChange, kw_only=True):
@@ -300,7 +335,10 @@ class SignatureState(Answer):
 
 
 class Submission(Answer):
-    """Where a submission is; `missing` says what review still waits for, `consent_until` when the term ends."""
+    """Where a submission is; `missing`: what review still waits for, `consent_until`: when the term ends.
+
+    `erased_on`: when everything is erased if nothing happens until then.
+    """
 
     id: str
     state: str
@@ -311,6 +349,7 @@ class Submission(Answer):
     missing: list[str]
     signatures: list[SignatureState]
     consent_until: datetime | None
+    erased_on: datetime | None
 
 
 class NewSubmissionAnswer(Answer):
@@ -414,6 +453,12 @@ class PosterChoice(Strict):
 
 class Nothing(Strict):
     """An empty object: `{}`."""
+
+
+class Leaving(Strict):
+    """Taking a clip back; `why` only if the owner says so."""
+
+    why: Literal["", "changed_mind", "privacy", "sold", "film", "brand", "other"] = ""
 
 
 class UploadState(Answer):

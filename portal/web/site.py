@@ -1,10 +1,14 @@
 """What belongs to no kind of reader: health, the scheme and language switches."""
 
 import re
+import time
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import workers
@@ -14,11 +18,27 @@ from portal.web.i18n import COOKIE
 bp = Blueprint("site", __name__)
 
 _YEAR = 365 * 24 * 3600
+_KEPT_SECONDS = 2.0
 
 
 def safe_path(path: str) -> str:
     """A path of this site, or the front page: never another site's address."""
     return path if re.fullmatch(r"/(?![/\\])[^\x00-\x1f\\]*", path) else url_for("gallery.root")
+
+
+def _shown(path: str) -> str:
+    """This address, or the nearest above it that can be looked at: a page that answered a form has one above."""
+    asked, routes = urlsplit(path).path, current_app.url_map.bind("")
+    while asked:
+        try:
+            routes.match(asked, method="GET")
+        except RequestRedirect:
+            break
+        except HTTPException:
+            path = asked = asked.rpartition("/")[0]
+        else:
+            break
+    return path or url_for("gallery.root")
 
 
 @bp.get("/healthz")
@@ -41,19 +61,27 @@ def readyz() -> Response:
             missing.append("ffmpeg")
     except SQLAlchemyError:
         missing.append("database")
-    if not runtime().storage.is_reachable():
-        missing.append("storage")
-    if not runtime().broker_answers():
-        missing.append("broker")
+    missing += _machines_missing()
     answer = jsonify({"status": "unavailable" if missing else "ok", "missing": missing})
     answer.status_code = 503 if missing else 200
     return answer
 
 
+def _machines_missing() -> list[str]:
+    """Which of storage and broker do not answer; asked every two seconds at most, whoever asks us how often."""
+    until, known = current_app.extensions.get("machines_missing", (0.0, []))
+    if time.monotonic() < until:
+        return list(known)
+    asked = {"storage": runtime().storage.is_reachable(), "broker": runtime().broker_answers()}
+    missing = [name for name, answers in asked.items() if not answers]
+    current_app.extensions["machines_missing"] = (time.monotonic() + _KEPT_SECONDS, missing)
+    return missing
+
+
 @bp.post("/scheme")
 def scheme() -> AnyResponse:
     """Keep the visitor's choice of light or dark (or the system's) in a cookie."""
-    answer = redirect(safe_path(request.form.get("next", "/")), 303)
+    answer = redirect(_shown(safe_path(request.form.get("next", "/"))), 303)
     chosen = request.form.get("scheme", "")
     secure = runtime().settings.site.is_https
     if chosen in ("light", "dark"):

@@ -4,7 +4,6 @@ Only looks; what can be done from the page is in submission.py and its neighbour
 """
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from babel import Locale
@@ -17,12 +16,13 @@ from portal import (
     consent,
     cuts,
     desk,
-    lifecycle,
     offers,
     owners,
+    ownership,
     processing,
     readiness,
     reasons,
+    retention,
     signatures,
     submission,
     terms,
@@ -34,6 +34,7 @@ from portal.database import db_now
 from portal.errors import Code, PortalError
 from portal.lifecycle import OWNER
 from portal.models import Campaign, Clip, Cut, Decision, Film, Person, Rendition, State, Upload
+from portal.ownership import Access
 from portal.web import captions, cut_panel, support, thread
 from portal.web.about_form import About
 from portal.web.db import runtime
@@ -73,6 +74,13 @@ def form_facts(session: Session, lang: str, call: Campaign) -> dict[str, Any]:
     }
 
 
+def access(session: Session, token: str) -> Access:
+    """How this request comes to a clip: by its link, perhaps signed in as well."""
+    who = signed_in(session)
+    confirms = runtime().settings.site.confirms_email
+    return Access(inside=who.person.id if who is not None else None, link=token, vouches=not confirms)
+
+
 def status_page(session: Session, clip: Clip, lang: str, token: str, about: About) -> Response:
     """The owner's page of one clip: where it stands, what can be done, with the form as it was filled in."""
     film, call = readiness.newest_film(session, clip), campaigns.by_id(session, clip.campaign_id)
@@ -104,11 +112,13 @@ def status_page(session: Session, clip: Clip, lang: str, token: str, about: Abou
         else None,
         confirming=_confirming(session, clip, token),
         is_editable=clip.state in submission.EDITABLE,
+        is_settled=not ownership.may_change(session, clip, access(session, token)),
         takes_film=clip.state in uploads.ACCEPTING,
         undo_until=withdrawal.may_restore_until(clip) if withdrawal.can_restore(session, clip) else None,
         named=signatures.of(session, clip),
         term=terms.of(session, clip),
-        erased_on=_erased_on(clip),
+        erased_on=retention.erased_on(session, clip),
+        is_given_up=withdrawal.is_given_up(session, clip),
         earlier=_earlier(session, clip, film),
         promised=desk.promised_by(clip.state_since, working_days=call.answer_days),
         link_until=submission.link_until(session, token),
@@ -125,7 +135,7 @@ def status_page(session: Session, clip: Clip, lang: str, token: str, about: Abou
 
 def _confirming(session: Session, clip: Clip, token: str) -> dict[str, Any] | None:
     """How the owner's address can be confirmed here: by a button for whoever came by our letter, else by that letter."""
-    if clip.state not in lifecycle.LIVING or not readiness.waits_for_confirmation(session, clip):
+    if clip.state not in submission.EDITABLE or not readiness.waits_for_confirmation(session, clip):
         return None
     owner = session.get_one(Person, clip.owner_id)
     return {"here": submission.is_mailed_link(session, clip, token), "address": owner.email}
@@ -186,12 +196,6 @@ def _earlier(session: Session, clip: Clip, film: Film | None) -> Playback | None
     made = session.scalars(select(Rendition).where(Rendition.cut_id == cut.id))
     shown = preview_of(runtime().storage, made, clip)
     return replace(shown, seconds=cut.seconds or 0.0) if shown is not None else None
-
-
-def _erased_on(clip: Clip) -> datetime | None:
-    """When this clip is erased by itself; None where nothing is."""
-    kept = {State.WITHDRAWN: withdrawal.UNDO, State.REJECTED: withdrawal.REJECTED_KEPT}.get(State(clip.state))
-    return clip.state_since + kept if kept is not None else None
 
 
 def _is_inside(session: Session, clip: Clip) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -23,12 +24,12 @@ from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
 from portal.models import Campaign, Clip, State, Upload, UploadState
 from portal.reasons import sentence
-from portal.web import about_form, calls, guard
+from portal.web import about_form, calls, errors, guard
 from portal.web.about_form import About
 from portal.web.db import reading, runtime, writing
 from portal.web.evidence import evidence
 from portal.web.playback import preview_playlist
-from portal.web.status_page import form_facts, status_page
+from portal.web.status_page import access, form_facts, status_page
 
 bp = Blueprint("submission", __name__)
 
@@ -75,13 +76,15 @@ def send(lang: str, slug: str) -> AnyResponse:
     try:
         if about.faults:
             raise Unacceptable(Code.INVALID, fields={})
+        if _drafted(reading(), token) is None:
+            # Before the database's one writer is held: a broker that hangs must stop nobody else.
+            guard.before_begin(found.slug, proof=request.form.get("proof", ""))
         with writing() as session:
             clip = _draft(session, found.slug, lang, token, texts, about)
             if is_later:
                 submission.finish_later(session, clip)
             lacks_film = "film" in readiness.missing(session, clip)
             by_form = lacks_film and not is_later and request.form.get("script") != "1"
-            form_upload = uploads.open_form(session, clip, by=OWNER).id if by_form else None
     except PortalError as error:
         if error.code in calls.SHUT:
             return calls.shut(found, lang, code=error.code)
@@ -92,8 +95,8 @@ def send(lang: str, slug: str) -> AnyResponse:
         page = _campaign_page(reading(), found, lang, about, token=token)
         page.status_code = 422
         return page
-    if form_upload:
-        return redirect(url_for(".status_film", lang=lang, token=token, upload=form_upload), 303)
+    if by_form:
+        return _to_form(lang, token)
     if is_later:
         flash(_("Tout est gardé. Le lien pour finir est dans votre boîte de réception."), "success")
     return redirect(url_for(".status", lang=lang, token=token), 303)
@@ -124,14 +127,18 @@ def status_consents(lang: str, token: str) -> AnyResponse:
     """Give or take back the optional uses, in any state but the last ones."""
     about = about_form.sent()
     optional = set(consent.PURPOSES) - set(consent.REQUIRED)
-    with writing() as session:
-        clip = submission.by_link(session, token)
-        site = runtime().settings.site
-        back = about.taken_back & optional
-        proof = evidence(token, lang)
-        given = about.consents & optional
-        submission.agree(session, clip, given, by=OWNER, site=site, taken_back=back, proof=proof)
-    flash(_("C’est noté."), "success")
+    back, given = about.taken_back & optional, about.consents & optional
+    site, proof = runtime().settings.site, evidence(token, lang)
+    try:
+        with writing() as session:
+            clip = submission.by_link(session, token)
+            submission.agree(
+                session, clip, given, by=OWNER, site=site, taken_back=back, proof=proof, seen=about.seen
+            )
+    except Conflict as error:
+        flash(sentence(error.code, **error.facts), "error")
+    else:
+        flash(_("C’est noté."), "success")
     return redirect(url_for(".status", lang=lang, token=token), 303)
 
 
@@ -151,11 +158,7 @@ def status_keep_beginning(lang: str, token: str) -> AnyResponse:
 @bp.post("/<lang>/s/<token>/film")
 def status_open_form(lang: str, token: str) -> AnyResponse:
     """Prepare a plain form post of a film, for browsers without script."""
-    guard.before_upload(submission.by_link(reading(), token).id, 0)
-    with writing() as session:
-        clip = submission.by_link(session, token)
-        upload = uploads.open_form(session, clip, by=OWNER)
-    return redirect(url_for(".status_film", lang=lang, token=token, upload=upload.id), 303)
+    return _to_form(lang, token)
 
 
 @bp.post("/<lang>/s/<token>/confirm")
@@ -178,6 +181,37 @@ def status_write_again(lang: str, token: str) -> AnyResponse:
     return redirect(url_for(".status", lang=lang, token=token), 303)
 
 
+@bp.post("/<lang>/s/<token>/fresh-link")
+def status_fresh_link(lang: str, token: str) -> AnyResponse:  # noqa: ARG001 - the address has it
+    """Send a fresh link to the mailbox whose clip an old one opened; here it is shown to nobody."""
+    guard.before_letter(people.hash_token(token), "fresh_link")
+    with writing() as session:
+        submission.write_fresh_link(session, token)
+    return make_response(render_template("submission/old_link.html", is_sent=True))
+
+
+@bp.app_errorhandler(submission.OldLink)
+def old_link(error: submission.OldLink) -> Response:
+    """The page of a link whose time is over."""
+    token = (request.view_args or {}).get("token", "")
+    if not token or errors.wants_json():
+        return errors.refuse(error)
+    answer = make_response(render_template("submission/old_link.html", token=token), 410)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@bp.errorhandler(CSRFError)
+def stale(_error: CSRFError) -> AnyResponse:
+    """A form that stood open for longer than its session comes back as it was filled in, to be sent once more."""
+    try:
+        page = _filled_again()
+    except PortalError as error:
+        return errors.refuse(error)
+    page.status_code = 403
+    return page
+
+
 @bp.get("/<lang>/s/<token>/film")
 def status_film(lang: str, token: str) -> AnyResponse:
     """The plain form that posts one film straight to the storage."""
@@ -186,16 +220,17 @@ def status_film(lang: str, token: str) -> AnyResponse:
     upload = _form_upload(session, clip, request.args.get("upload", ""))
     if upload.state != UploadState.OPEN:
         return redirect(url_for(".status", lang=lang, token=token), 303)
-    limit = min(uploads.FORM_MAX_BYTES, machines.settings.uploads.max_bytes)
+    with writing():
+        uploads.offered(session, upload)
     back = machines.settings.site.url + url_for(
         ".status_received", lang=lang, token=token, upload_id=upload.id
     )
     url, fields = machines.storage.sign_post(
-        upload.key, max_bytes=limit, redirect_url=back, ttl=4 * uploads.URL_SECONDS
+        upload.key, max_bytes=upload.part_size, redirect_url=back, ttl=uploads.FORM_SECONDS
     )
     html = render_template(
-        "submission/film.html", action=url, fields=fields, limit=limit, limits=machines.settings.uploads,
-        token=token,
+        "submission/film.html", action=url, fields=fields, limit=upload.part_size,
+        limits=machines.settings.uploads, token=token,
     )  # fmt: skip
     return make_response(html)
 
@@ -229,6 +264,39 @@ def status_preview(lang: str, token: str) -> Response:
     return answer
 
 
+def _to_form(lang: str, token: str) -> AnyResponse:
+    """To the page with the form for the film; a film that may not come now can be sent later, all words are kept."""
+    session, limits = reading(), runtime().settings.uploads
+    clip = submission.by_link(session, token)
+    try:
+        if uploads.waiting_form(session, clip) is None:
+            guard.before_upload(clip.id, uploads.most_of_a_form(limits))
+        with writing():
+            form = uploads.open_form(session, clip, limits=limits, by=OWNER)
+    except PortalError as error:
+        flash(reasons.sentence(error.code, **error.facts), "error")
+        return redirect(url_for(".status", lang=lang, token=token), 303)
+    return redirect(url_for(".status_film", lang=lang, token=token, upload=form.id), 303)
+
+
+def _filled_again() -> Response:
+    about, where, session = about_form.sent(), request.view_args or {}, reading()
+    said = _(
+        "Cette page est restée ouverte longtemps. Vos réponses sont là : relisez-les, puis envoyez de nouveau."
+    )
+    if request.endpoint == "submission.send":
+        # Agreements are given by hand, each time.
+        about.consents.clear()
+        found = campaigns.by_slug(session, where["slug"])
+        return _campaign_page(session, found, where["lang"], about, token=_form_token(), refusal=said)
+    if request.endpoint in ("submission.status_texts", "submission.status_answer"):
+        clip = submission.by_link(session, where["token"])
+        about.consents = set(consent.standing(session, clip))
+        flash(said, "warning")
+        return status_page(session, clip, where["lang"], where["token"], about)
+    return errors.page(403, Code.PAGE_TOO_OLD)
+
+
 def _too_much(found: Campaign, lang: str, about: About, token: str, error: TooMuch) -> Response:
     """The same page with everything that was written, and when it may be sent again."""
     refusal, ticket = reasons.sentence(error.code, **error.facts), error.facts.get("ticket", "")
@@ -250,17 +318,15 @@ def _form_token() -> str:
 def _draft(session: Session, slug: str, lang: str, token: str, texts: submission.Texts, about: About) -> Clip:
     """The draft behind this page's token, made or changed."""
     site = runtime().settings.site
-    try:
-        clip = submission.by_link(session, token)
-    except Missing:
+    if (clip := _drafted(session, token)) is None:
         found = campaigns.by_slug(session, slug)
-        guard.before_begin(slug, proof=request.form.get("proof", ""))
         try:
             with session.begin_nested():
                 return submission.begin(
                     session, found, lang=lang, texts=texts, consents=about.consents, channel="site",
                     by=OWNER, site=site, token=token, proof=evidence(token, lang),
-                    invitation=calls.brought(session, request.form.get("invitation", "")),
+                    invitation=calls.brought(session, request.form.get("invitation", "")), seen=about.seen,
+                    inside=access(session, token).inside,
                 )[0]  # fmt: skip
         except (IntegrityError, Conflict):
             # The button was pressed twice, and the first press made the draft in between.
@@ -268,10 +334,10 @@ def _draft(session: Session, slug: str, lang: str, token: str, texts: submission
                 raise
             clip = first
     if clip.state in submission.EDITABLE:
-        submission.edit(session, clip, texts, by=OWNER)
+        submission.edit(session, clip, texts, by=OWNER, access=access(session, token))
         submission.agree(
             session, clip, about.consents, by=OWNER, site=site, taken_back=about.taken_back,
-            proof=evidence(token, lang),
+            proof=evidence(token, lang), seen=about.seen,
         )  # fmt: skip
     return clip
 
@@ -279,6 +345,8 @@ def _draft(session: Session, slug: str, lang: str, token: str, texts: submission
 def _drafted(session: Session, token: str) -> Clip | None:
     try:
         return submission.by_link(session, token)
+    except submission.OldLink:
+        raise
     except Missing:
         return None
 
@@ -302,8 +370,10 @@ def _change(lang: str, token: str, *, is_answer: bool) -> AnyResponse:
                 site=site,
                 taken_back=back,
                 proof=evidence(token, lang),
+                seen=about.seen,
             )
-            (submission.answer if is_answer else submission.edit)(session, clip, texts, by=OWNER)
+            change = submission.answer if is_answer else submission.edit
+            change(session, clip, texts, by=OWNER, access=access(session, token))
     except PortalError as error:
         if not about.faults and not error.fields:
             flash(reasons.sentence(error.code, **error.facts), "error")
@@ -339,7 +409,7 @@ def _campaign_page(
     text = campaigns.text_of(found, lang, runtime().settings.site.default_language)
     html = render_template(
         "submission/campaign.html", campaign=found, text=text, about=about, token=token, refusal=refusal, proof=proof, call=calls.told(session, found, lang),
-        invitation=calls.token_of(session, found),
+        invitation=calls.token_of(session, found) or request.form.get("invitation", "")[:100],
         **form_facts(session, lang, found),
     )  # fmt: skip
     answer = make_response(html)

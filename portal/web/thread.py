@@ -67,6 +67,8 @@ class Thread:
     at: str = ""
     faults: dict[str, str] = field(default_factory=dict)
     longest: int = thread.WORDS_MOST
+    # Answers come by mail too.
+    has_letters: bool = True
     letter_minutes: int = int(thread.UNSEEN_SECONDS // 60)
 
 
@@ -81,6 +83,7 @@ def of(session: Session, clip: Clip) -> Thread:
         said=said,
         once=people.new_token(),
         may_write=clip.state != State.ERASED,
+        has_letters=thread.has_letters(session, clip),
         unanswered=len(waits),
         last=waits[-1].id if waits else 0,
     )
@@ -165,12 +168,18 @@ def write(lang: str, token: str) -> AnyResponse:
             thread.add(
                 session, clip, request.form.get("words", ""), author=OWNER, token=request.form.get("once", "")
             )
+            has_letters = thread.has_letters(session, clip)
     except (Unacceptable, TooMuch, Conflict) as error:
         clip = submission.by_link(reading(), token)
         page = _page(lang, token, _refused(of(reading(), clip), error), clip)
         page.status_code = error.status
         return page
-    flash(_("Votre message est arrivé. Vous aurez la réponse ici et par e-mail."), "success")
+    said = (
+        _("Votre message est arrivé. Vous aurez la réponse ici et par e-mail.")
+        if has_letters
+        else _("Votre message est arrivé. Vous aurez la réponse ici.")
+    )
+    flash(said, "success")
     return redirect(url_for("submission.status", lang=lang, token=token, _anchor="messages"), 303)
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from portal import arrivals, uploads
-from portal.edits import ends
+from portal.edits import CUTTABLE, ends
 from portal.errors import Missing
 from portal.models import Clip, Upload
 from portal.storage import Storage, StoredPart
@@ -32,7 +32,8 @@ def open_upload() -> Response:
     who = need_for(said.submission_id)
     guard.before_upload(said.submission_id, said.size, is_known=who.clip_id is None)
     limits = machines.settings.uploads
-    longest = float(limits.max_seconds)
+    # Of a longer film the ends are cut off; whether what is left is short enough the worker measures.
+    longest = float(limits.max_seconds) * CUTTABLE
     announced = uploads.Announced(
         filename=said.filename,
         size_bytes=said.size,

@@ -1,6 +1,6 @@
 """The owner takes the clip back in two clicks, may undo it for a day, may have it erased at once."""
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import submission, withdrawal
@@ -9,6 +9,7 @@ from portal.i18n import gettext as _
 from portal.lifecycle import LIVING, OWNER
 from portal.models import State
 from portal.reasons import sentence
+from portal.web import words
 from portal.web.db import reading, writing
 from portal.web.owner import signed_in
 
@@ -21,7 +22,7 @@ def confirm(lang: str, token: str) -> str | AnyResponse:
     clip = submission.by_link(reading(), token)
     if clip.state not in LIVING:
         return _back(lang, token)
-    return render_template("submission/withdraw.html", clip=clip, token=token)
+    return render_template("submission/withdraw.html", clip=clip, token=token, whys=words.leaving_words())
 
 
 @bp.post("/<lang>/s/<token>/withdraw")
@@ -30,20 +31,23 @@ def withdraw(lang: str, token: str) -> AnyResponse:
     with writing() as session:
         clip = submission.by_link(session, token)
         if clip.state not in (State.WITHDRAWN, State.ERASED):
-            withdrawal.withdraw(session, clip, by=OWNER)
+            withdrawal.withdraw(session, clip, by=OWNER, why=request.form.get("why", ""))
     return _back(lang, token)
 
 
 @bp.post("/<lang>/s/<token>/restore")
 def restore(lang: str, token: str) -> AnyResponse:
-    """Undo a withdrawal within 24 h: the clip goes back to the moderators."""
+    """Undo a withdrawal within 24 h: the clip goes back to where it was, a public one to the moderators."""
     try:
         with writing() as session:
-            withdrawal.restore(session, submission.by_link(session, token), by=OWNER)
+            clip = submission.by_link(session, token)
+            withdrawal.restore(session, clip, by=OWNER)
+            is_read = clip.state == State.IN_REVIEW
     except Conflict as error:
         flash(sentence(error.code, **error.facts), "error")
     else:
-        flash(_("Votre clip est de retour. Nous le relisons avant de le remettre en ligne."), "success")
+        again = _("Votre clip est de retour. Nous le relisons avant de le remettre en ligne.")
+        flash(again if is_read else _("Votre clip est de retour, là où il en était."), "success")
     return _back(lang, token)
 
 

@@ -16,7 +16,7 @@ from portal.i18n import ngettext
 from portal.models import Campaign
 from portal.web.db import reading, runtime, writing
 from portal.web.people import guard_administrators, me
-from portal.web.review import campaign_title
+from portal.web.rows import campaign_title
 
 bp = Blueprint("wordings", __name__)
 bp.before_request(guard_administrators)

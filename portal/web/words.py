@@ -7,7 +7,9 @@ from typing import Any, Final
 from portal.errors import Code, Unacceptable
 from portal.i18n import gettext as _
 from portal.i18n import ngettext
+from portal.lifecycle import TRANSITIONS
 from portal.models import JobState, State
+from portal.withdrawal import REASONS
 
 _STATES: Final[dict[str, Callable[[], str]]] = {
     State.DRAFT: lambda: _("Pas encore envoyé"),
@@ -33,6 +35,7 @@ _KINDS: Final = {
     State.REMOVED: "bad",
     State.FAILED: "bad",
 }
+_BACK: Final = sorted(verb for verb in TRANSITIONS if verb.startswith("restore"))
 # With "who" in front when somebody did it, and as a bare fact when the portal did.
 _VERBS: Final[dict[str, Callable[[], str]]] = {
     "begin": lambda: _("Participation commencée"),
@@ -51,7 +54,8 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "unpublish": lambda: _("Dépublié"),
     "reopen": lambda: _("Rouvert"),
     "withdraw": lambda: _("Retiré par l’auteur"),
-    "restore": lambda: _("Retrait annulé par l’auteur"),
+    "give_up": lambda: _("Retiré, sans nouvelle de l’auteur"),
+    **dict.fromkeys(_BACK, lambda: _("Retrait annulé par l’auteur")),
     "expire": lambda: _("Accord expiré"),
     "erase": lambda: _("Effacé"),
     "edit": lambda: _("Textes modifiés"),
@@ -60,10 +64,13 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "agree": lambda: _("Accord donné"),
     "erase_request": lambda: _("Effacement demandé par l’auteur"),
     "revoke": lambda: _("Accord retiré"),
+    "use_stopped": lambda: _("Usage arrêté hors du site"),
     "renew": lambda: _("Accord prolongé"),
     "cosign_ask": lambda: _("Accord demandé à une personne du film"),
     "cosign_agree": lambda: _("Une personne du film est d’accord"),
     "cosign_refuse": lambda: _("Une personne du film n’est pas, ou plus, d’accord"),
+    "cosign_renew": lambda: _("Une personne du film a renouvelé son accord"),
+    "cosign_drop": lambda: _("Une personne déjà interrogée a été retirée de la liste"),
     "captions_made": lambda: _("Sous-titres préparés"),
     "captions_edit": lambda: _("Sous-titres modifiés"),
     "captions_check": lambda: _("Sous-titres relus"),
@@ -93,6 +100,14 @@ _FIELDS: Final[dict[str, Callable[[], str]]] = {
     "music_words": lambda: _("précision sur la musique"),
     "relation": lambda: _("lien avec la marque"),
     "incentive": lambda: _("contrepartie"),
+}
+_WHYS: Final[dict[str, Callable[[], str]]] = {
+    "changed_mind": lambda: _("j’ai changé d’avis"),
+    "privacy": lambda: _("on y reconnaît quelqu’un ou quelque chose"),
+    "sold": lambda: _("je n’ai plus ce produit"),
+    "film": lambda: _("le film ne me plaît plus"),
+    "brand": lambda: _("à cause de la marque"),
+    "other": lambda: _("autre chose"),
 }
 _JOBS: Final[dict[str, Callable[[], str]]] = {
     "transcode": lambda: _("Préparer la vidéo"),
@@ -139,6 +154,10 @@ _LETTERS: Final[dict[str, Callable[[], str]]] = {
     "co_signature": lambda: _("Demande d’accord à une personne du film"),
     "co_signature_refused": lambda: _("Une personne du film refuse"),
     "co_signature_taken_back": lambda: _("Une personne du film reprend son accord"),
+    "co_renewal": lambda: _("Accord d’une personne du film à renouveler"),
+    "co_ending": lambda: _("Un accord du film se termine"),
+    "co_film_changed": lambda: _("Nouvelle version, dite aux personnes du film"),
+    "use_taken_back": lambda: _("Un usage s’arrête"),
     "sign_in": lambda: _("Lien pour entrer"),
     "message": lambda: _("Message d’un modérateur"),
     "thanks": lambda: _("Remerciement"),
@@ -149,6 +168,9 @@ _LETTERS: Final[dict[str, Callable[[], str]]] = {
     "case_opened": lambda: _("Demande d’appel"),
     "mail_taken": lambda: _("Film arrivé par e-mail"),
     "mail_refused": lambda: _("E-mail refusé"),
+    "promises_due": lambda: _("Réponses bientôt dues"),
+    "owners_wrote": lambda: _("Auteurs qui ont écrit"),
+    "jobs_failed": lambda: _("Travaux en échec"),
 }
 
 
@@ -162,6 +184,11 @@ def state_kind(state: str) -> str:
     return _KINDS.get(State(state), "idle")
 
 
+def said_word(word: str) -> str:
+    """A state or a verb of the history, in words: for the archive of an owner's data."""
+    return state_word(word) if word in set(State) else verb_word(word)
+
+
 def verb_word(verb: str) -> str:
     """What happened, as a fact; an unknown verb is shown as it is."""
     known = _VERBS.get(verb)
@@ -169,9 +196,15 @@ def verb_word(verb: str) -> str:
 
 
 def fields_in_words(detail: dict[str, Any]) -> str:
-    """Which texts an edit touched, as a list in words; empty when it does not say."""
+    """Which texts an edit touched, as a list in words, or why a clip was taken back; empty when it does not say."""
     fields = detail.get("fields") or []
-    return ", ".join(_FIELDS[field]() if field in _FIELDS else str(field) for field in fields)
+    said = [_FIELDS[field]() if field in _FIELDS else str(field) for field in fields]
+    return ", ".join([*said, *(_WHYS[why]() for why in [detail.get("why")] if why in _WHYS)])
+
+
+def leaving_words() -> dict[str, str]:
+    """Why an owner may take a clip back, by the code that is kept (`withdrawal.REASONS`)."""
+    return {code: _WHYS[code]() for code in REASONS}
 
 
 def job_word(kind: str) -> str:

@@ -3,7 +3,11 @@ const $ = s => document.querySelector(s), $$ = s => [...document.querySelectorAl
 const player = () => $("clip-player");
 const now = () => player()?.video?.currentTime ?? 0;
 const clock = s => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
-const PLAYS = { " ": "toggle", k: "toggle", j: "back", l: "ahead", ArrowLeft: "back", ArrowRight: "ahead", ",": "frame-back", ".": "frame-ahead", "[": "slower", "]": "faster", m: "mute", f: "full" };
+const PLAYS = { " ": "toggle", k: "toggle", j: "back", l: "ahead", ArrowLeft: "back", ArrowRight: "ahead", m: "mute", f: "full" };
+// A frame back or ahead, slower or faster: what only people who look closely want.
+const step = by => video => { video.currentTime = Math.max(0, video.currentTime + by); };
+const pace = by => video => { video.playbackRate = video.defaultPlaybackRate = Math.min(2, Math.max(.5, video.playbackRate + by)); };
+const FINE = { ",": step(-1 / 25), ".": step(1 / 25), "[": pace(-.25), "]": pace(.25) };
 // What a control under the focus does with a key comes first: buttons and links are pressed, sliders and radios moved.
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]), PRESSES = new Set([" ", "Enter"]);
 const isTaken = e => (ARROWS.has(e.key) && e.target.closest("input, [popover]")) || (PRESSES.has(e.key) && e.target.closest("button, a, summary, input, [popover]"));
@@ -36,6 +40,7 @@ function meaning(keys, shifted) {
   if (el) return () => act(el);
   if (shifted && (keys === "ArrowRight" || keys === "ArrowLeft")) return () => toSignal(keys === "ArrowRight" ? 1 : -1);
   if (player() && PLAYS[keys]) return () => player().do(PLAYS[keys]);
+  if (player() && FINE[keys]) return () => FINE[keys](player().video);
   if (/^[1-9]$/.test(keys)) return $$(".panel .tick input")[keys - 1] && (() => $$(".panel .tick input")[keys - 1].click());
   if (keys === "j" || keys === "k") return () => move(keys === "j" ? 1 : -1);
   if (keys === "x") return () => document.activeElement.closest("tr, li")?.querySelector("input[type=checkbox]")?.click();

@@ -53,8 +53,22 @@ addEventListener("submit", e => {
   } else if (form.matches("[data-submit-once]")) {
     if (form.ariaBusy) e.preventDefault();
     form.ariaBusy = "true";
+    // Whoever stopped the browser may press again.
+    setTimeout(() => { form.ariaBusy = null; }, 15000);
   }
 });
+
+// On plain http the clipboard is closed to scripts; what is selected can still be copied.
+async function copied(text) {
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* the old way */ }
+  const box = Object.assign(document.createElement("textarea"), { value: text, className: "sr" }), held = document.activeElement;
+  document.body.append(box);
+  box.select();
+  const done = document.execCommand("copy");
+  box.remove();
+  held?.focus();
+  return done;
+}
 
 addEventListener("click", async e => {
   const link = e.target.closest?.("a[data-live]"), copy = e.target.closest?.("[data-copy]");
@@ -63,9 +77,15 @@ addEventListener("click", async e => {
     live(link.href, link.dataset.into);
   }
   if (copy) {
-    const from = at(copy.dataset.copy);
-    await navigator.clipboard.writeText(from?.value ?? from?.textContent ?? copy.dataset.copy);
-    said.textContent = copy.textContent = at("live-copied").content.textContent;
+    const from = at(copy.dataset.copy), label = [...copy.childNodes].findLast(one => one.nodeType === 3 && one.data.trim());
+    const done = await copied(from?.value ?? from?.textContent ?? copy.dataset.copy);
+    if (!done) from?.select?.();
+    said.textContent = at(done ? "live-copied" : "live-not-copied").content.textContent;
+    if (!label || copy.ariaBusy) return;
+    const before = label.data;
+    copy.ariaBusy = "true";
+    label.data = said.textContent;
+    setTimeout(() => { label.data = before; copy.ariaBusy = null; }, 3000);
   }
 });
 

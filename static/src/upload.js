@@ -17,7 +17,7 @@ async function fingerprint(file) {
 export class Upload extends EventTarget {
   state = "idle"; total = 0; note = ""; reason = ""; wait = 0;
   #file; #draft; #api; #held = new Map(); #flying = new Map(); #calls = new Set(); #queue = []; #urls = new Map();
-  #at = []; #tries = 0; #narrow = false; #alarm = new Set(); #paused = false; #lock; #id; #partSize;
+  #at = []; #tries = 0; #next = 0; #narrow = false; #alarm = new Set(); #paused = false; #broken; #lock; #id; #partSize;
 
   constructor(file, draft, api) {
     super();
@@ -48,13 +48,15 @@ export class Upload extends EventTarget {
     } finally {
       for (const name of doors) removeEventListener(name, this.#wake);
       document.removeEventListener("visibilitychange", this.#wake);
-      this.#lock?.release?.();
+      this.#rest();
     }
   }
 
-  pause() { this.#paused = true; this.#lands(); this.#set("paused"); }
-  resume() { this.#paused = false; this.#set("sending"); this.#ring(); }
+  pause() { this.#paused = true; this.#lands(); this.#rest(); this.#set("paused"); }
+  resume() { this.#paused = false; this.#stayAwake(); this.#set("sending"); this.#ring(); }
   stop() { this.state = "stopped"; this.#lands(); this.#ring(); }
+  // Another film goes in its place: what has arrived of this one is of no use.
+  drop() { this.stop(); if (this.#id) fetch(`${this.#api}/uploads/${this.#id}`, { method: "DELETE", keepalive: true, headers: { Authorization: `Bearer ${this.token}` } }).catch(() => {}); }
 
   // From opening to the end; false when the storage has forgotten the upload and it must begin anew.
   async #once(mark) {
@@ -88,22 +90,26 @@ export class Upload extends EventTarget {
   async #send() {
     this.#set("sending");
     const lanes = new Set();
-    let broken;
     const lane = async () => {
-      while (this.#queue.length && !broken) {
+      while (this.#queue.length && !this.#broken) {
         if (lanes.size > this.#width()) return;
         const n = this.#queue.shift();
-        try { await this.#part(n); } catch (fault) { broken ??= fault; this.#queue.push(n); }
+        try { await this.#part(n); } catch (fault) { this.#broken ??= fault; this.#queue.push(n); }
       }
     };
-    while (!broken && (lanes.size || this.#queue.length)) {
+    while (!this.#broken && (lanes.size || this.#queue.length)) {
       while (lanes.size < Math.min(this.#width(), this.#queue.length)) {
         const one = lane().finally(() => lanes.delete(one));
         lanes.add(one);
       }
       await Promise.race(lanes);
     }
-    if (broken) { this.#lands(); await Promise.allSettled(lanes); throw broken; }
+    if (!this.#broken) return;
+    this.#lands(); this.#ring();
+    await Promise.allSettled(lanes);
+    const fault = this.#broken;
+    this.#broken = undefined;
+    throw fault;
   }
 
   async #part(n) {
@@ -120,7 +126,7 @@ export class Upload extends EventTarget {
       }
       if (outcome === 404) throw new Fault(404);
       if (outcome === 403) this.#urls.delete(n);
-      if (this.#paused || this.state === "stopped") continue;
+      if (this.#paused || this.#broken || this.state === "stopped") continue;
       await this.#file.slice(0, 1).arrayBuffer().catch(() => { throw new Fault(0, { code: "gone" }); });
       this.#narrow = true;
       if (outcome !== 403 || refused++) await this.#nap();
@@ -168,13 +174,17 @@ export class Upload extends EventTarget {
   async #ready() {
     while (this.#paused && this.state !== "stopped") await this.#until(1e9);
     if (this.state === "stopped") throw new Fault(0);
+    if (this.#broken) throw this.#broken;
   }
 
+  // Parts that fail together are one failure: they wait together, and as long as another one moves all is well.
   async #nap(least = 0) {
-    const seconds = Math.max(least, PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]) * (1 + Math.random() / 4);
-    this.wait = Math.ceil(seconds);
-    this.#set(navigator.onLine ? "stalled" : "offline");
-    await this.#until(seconds * 1000);
+    const now = performance.now();
+    if (now >= this.#next) this.#next = now + Math.max(least, PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]) * (1000 + Math.random() * 250);
+    const ms = Math.max(this.#next - now, least * 1000);
+    this.wait = Math.ceil(ms / 1000);
+    if (!navigator.onLine) this.#set("offline"); else if (!this.#calls.size) this.#set("stalled");
+    await this.#until(ms);
   }
 
   #until(ms) {
@@ -190,17 +200,17 @@ export class Upload extends EventTarget {
 
   #wake = e => {
     if (e.type === "offline") { if (this.active && !this.#paused) this.#set("offline"); return; }
+    // A hidden page has lost its lock: it asks anew when it is seen again.
+    this.#rest();
     if (document.hidden || this.#paused) return;
     this.#stayAwake();
     if (this.state === "offline") this.#set("sending");
-    this.#tries = 0;
+    this.#tries = this.#next = 0;
     this.#ring();
   };
 
-  async #stayAwake() {
-    if (!this.active || this.#lock && !this.#lock.released) return;
-    this.#lock = await navigator.wakeLock?.request("screen").catch(() => null);
-  }
+  #stayAwake() { if (this.active) this.#lock ??= navigator.wakeLock?.request("screen").catch(() => null); }
+  #rest() { this.#lock?.then(lock => lock?.release()); this.#lock = undefined; }
 
   #width() {
     const line = navigator.connection;

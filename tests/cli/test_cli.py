@@ -150,6 +150,13 @@ def test_the_doctor_names_an_old_schema(portal, tmp_path):
     assert "migrate" in {row["part"]: row["fault"] for row in json.loads(ended.stdout)}["database"]
 
 
+@pytest.mark.parametrize("words", [("people", "list"), ("fsck",), ("clips", "list")])
+def test_on_a_database_without_tables_a_verb_says_what_to_do(portal, tmp_path, words):
+    ended = portal(*words, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "python -m portal migrate" in ended.stderr
+
+
 def test_fsck_is_content_with_an_empty_portal(portal, empty_buckets):
     ended = portal("fsck")
     assert ended.returncode == 0, ended.stdout

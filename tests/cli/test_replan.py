@@ -5,10 +5,10 @@ import json
 import pytest
 from sqlalchemy import select, update
 
-from portal import cli
+from portal import captions, cli
 from portal.jobs import JobKind
 from portal.ladder import LADDER_VERSION
-from portal.models import Cut, Job, State
+from portal.models import Cut, Film, Job, State
 
 
 @pytest.fixture
@@ -80,3 +80,16 @@ def test_named_clips_are_made_again_whatever_they_were_made_with(replan, make, r
 def test_a_clip_that_never_was_is_a_refusal_and_no_clips_at_all_a_wrong_command(replan):
     assert replan("--clip", "never")[0] == 1
     assert replan()[0] == 2
+
+
+def test_films_that_came_before_a_model_was_named_are_listened_to_later(replan, make, runtime):
+    unheard, heard = make.clip(State.PUBLISHED), make.clip(State.IN_REVIEW)
+    make.clip(State.WITHDRAWN)
+    with runtime.work() as session:
+        captions.heard(session, session.get_one(Film, heard.film_id), "fr", 0.9)
+    for words, is_asked in ((("--dry-run",), False), ((), True)):
+        _status, rows = replan("--captions", "--json", *words)
+        assert [(row["id"], row["asked"]) for row in rows] == [(unheard.id, is_asked)]
+    with runtime.read() as session:
+        assert session.scalars(select(Job.kind)).all() == [JobKind.CAPTIONS]
+    assert replan("--captions", "--json")[1] == []

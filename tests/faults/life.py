@@ -47,7 +47,6 @@ from portal.models import (
     JobState,
     Notice,
     NoticeState,
-    Person,
     Publication,
     State,
     WorkerSeen,
@@ -100,7 +99,7 @@ def begin(runtime: Runtime, campaign_id: int) -> str:
             session, campaign, lang="fr", texts=texts, consents=("site", "adult"), channel="site", by=OWNER,
             site=runtime.settings.site,
         )  # fmt: skip
-        people.confirm(session, session.get_one(Person, clip.owner_id))
+        people.vouch(session, clip)
         return clip.id
 
 

@@ -28,6 +28,8 @@ class Proxy:
         self.cut_after = 100
         self.slow_seconds = 0.05
         self.connections = 0
+        # How many bytes went on to the target.
+        self.carried = 0
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -101,6 +103,8 @@ class Proxy:
                 if self.mode == "cut" and answers:
                     data = data[: max(0, int(self.cut_after) - passed)]
                 passed += len(data)
+                if not answers:
+                    self.carried += len(data)
                 target.write(data)
                 await target.drain()
                 if self.mode == "cut" and answers and passed >= self.cut_after:

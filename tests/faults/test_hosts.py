@@ -101,8 +101,10 @@ def test_errands_that_are_asked_for_last_end_first_while_many_films_wait_behind_
         JobKind.RETRACT: make.clip(State.WITHDRAWN, with_objects=True),
         JobKind.PUBLISH: make.clip(State.APPROVED, with_objects=True),
     }
+    # Somebody who has just sent a film wants to see it.
+    errands[JobKind.PREVIEW] = stage.arrived(make, ringing, quick)
     # As the Procfile has them: what must not wait for something else has a worker of its own.
-    lanes = {"films": ("heavy", "slow"), "errands": ("light",)}
+    lanes = {"films": ("heavy", "slow"), "first": ("short",), "errands": ("light",)}
     with contextlib.ExitStack() as hosts:
         for node, queues in lanes.items():
             hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, node=node, queues=queues))

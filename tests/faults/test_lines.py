@@ -51,7 +51,7 @@ def proxy(prepared_storage):
 def line(runtime, proxy, monkeypatch):
     """The storage through the bad line, at a pace that a test can wait for."""
     monkeypatch.setattr(storage, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(storage, "READ_SECONDS", 0.25)
+    monkeypatch.setattr(storage, "READ_SECONDS", 1.0)
     monkeypatch.setattr(storage, "ATTEMPTS", 2)
     url = f"http://127.0.0.1:{proxy.port}"
     runtime.storage.put(Bucket.ORIGINALS, KEY, b"x" * 90_000, content_type="video/mp4")
@@ -78,7 +78,7 @@ def test_every_call_over_a_bad_line_ends_as_our_fault_and_works_when_the_line_is
                 with pytest.raises(Unavailable) as refused:
                     call(line, tmp_path)
                 assert refused.value.code == "ours_storage", name
-        assert time.monotonic() - began < 10, name
+        assert time.monotonic() - began < 30, name
         call(line, tmp_path)
 
 
@@ -109,13 +109,14 @@ def test_a_publication_over_a_bad_line_shows_nothing_and_is_whole_when_the_line_
         assert all(one.deleted_at for one in unfinished)
 
 
+@pytest.mark.parametrize("is_reminder", [False, True])
 @pytest.mark.parametrize("mode", ["refuse", "reset", "hang"])
-def test_a_bell_over_a_bad_line_is_given_up_in_time_and_holds_nobody_up(broker_url, mode):
+def test_a_bell_over_a_bad_line_is_given_up_in_time_and_holds_nobody_up(broker_url, mode, is_reminder):
     parts = urlsplit(broker_url)
     with Proxy(parts.hostname, parts.port) as line:
         url = broker_url.replace(f":{parts.port}", f":{line.port}")
         wake = make_wake(make_celery(url))
         began = time.monotonic()
         with line.misbehaving(mode):
-            wake(Bell(JobKind.SWEEP, "quick"))
-        assert time.monotonic() - began < 12
+            wake(Bell(JobKind.SWEEP, "quick", is_reminder=is_reminder))
+        assert time.monotonic() - began < 30

@@ -8,5 +8,5 @@ from media_jobs.workshop import Pace
 
 app = make_app(
     Settings.from_env(os.environ),
-    Pace(lease=4.0, heartbeat=1.0, progress=0.2, sweep=0.5, seen=0.5, retry_pauses=(0.2, 0.2)),
+    Pace(lease=10.0, heartbeat=1.0, progress=0.2, sweep=0.5, seen=0.5, retry_pauses=(0.2, 0.2)),
 )

@@ -129,15 +129,15 @@ def odd(kind, folder):
     plain = footage.small(folder, seconds=12.4, size="64x36", rate=25, name="plain.mp4")
     if kind == "late":
         words = ("-itsoffset", 0.4, "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy")
-        return footage._made(folder / "late.mov", *words)
+        return footage.made(folder / "late.mov", *words)
     if kind == "uneven":
         steps = "select='lt(mod(n,90),30)+not(mod(n,7))'"
         words = ("-i", plain, "-vf", steps, "-fps_mode", "vfr", "-bf", 3, "-c:a", "copy")
-        return footage._made(folder / "uneven.mkv", *words)
+        return footage.made(folder / "uneven.mkv", *words)
     if kind == "open groups":
         coder = ("-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-c:a", "copy")
         words = ("-x265-params", "log-level=none:keyint=120:open-gop=1:bframes=4")
-        return footage._made(folder / "open.mov", "-i", plain, *coder, *words)
+        return footage.made(folder / "open.mov", "-i", plain, *coder, *words)
     words = (
         "-i",
         plain,

@@ -54,6 +54,12 @@ def test_captions_inside_a_film_are_taken_out_as_text(tmp_path, container, codec
     assert "00:00.600 --> 00:00.900" in found[0].text
 
 
+def test_what_is_no_languages_tag_is_not_believed(tmp_path):
+    facts, found = taken(captioned(tmp_path, "mkv", "srt", language="a/b?<x>"), tmp_path / "out")
+    assert facts.captions == (CaptionTrack(1, "subrip", "und"),)
+    assert [one.language for one in found] == ["und"]
+
+
 def test_a_film_with_captions_is_made_like_any_other(tmp_path):
     result, _ = chain.whole(captioned(tmp_path, "mkv", "srt"), tmp_path / "out")
     assert footage.packets(result.path, "stream=codec_type", "s") == []

@@ -37,3 +37,20 @@ def test_a_film_too_short_for_what_was_to_go_is_refused_in_words(make, runtime, 
     path = footage.small(tmp_path, seconds=1.0, rate=10, size="160x90")
     clip = sent(make, runtime, path, EditList(60.0))
     assert (clip.state, clip.fail_code) == (State.FAILED, "nothing_left")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "code"),
+    [
+        (EditList(0.5, 1.6), State.IN_REVIEW, ""),
+        (EditList(end=2.0), State.FAILED, "too_long"),
+        (EditList(), State.FAILED, "too_long"),
+    ],
+    ids=["cut to fit", "still too long", "whole"],
+)
+def test_a_film_longer_than_its_call_takes_is_taken_when_its_owner_cut_it_to_that(
+    make, runtime, tmp_path, wanted, state, code
+):
+    make.campaign(max_seconds=1)
+    clip = sent(make, runtime, footage.small(tmp_path, seconds=2.5, rate=10, size="160x90"), wanted)
+    assert (clip.state, clip.fail_code or "") == (state, code)

@@ -43,7 +43,7 @@ def test_a_worker_tree_killed_in_mid_work_leaves_no_tool_behind_and_the_film_is_
     with stage.WorkerProcess(ringing, tmp_path) as worker:
         scratch = in_mid_work(ringing, job_id)
         worker.kill()
-        stage.until(lambda: not stage.tools_at_work(scratch), seconds=5)
+        stage.until(lambda: not stage.tools_at_work(scratch), seconds=30)
     with stage.WorkerProcess(ringing, tmp_path):
         stage.until(lambda: stage.row(ringing, Job, job_id).state == JobState.DONE, seconds=120)
         stage.until(lambda: not list(scratch.iterdir()), seconds=20)
@@ -56,7 +56,7 @@ def test_a_worker_that_is_stopped_gives_its_film_back_at_once(ringing, long_film
     with stage.WorkerProcess(ringing, tmp_path) as worker:
         scratch = in_mid_work(ringing, job_id)
         worker.ask_to_stop()
-        stage.until(lambda: stage.row(ringing, Job, job_id).state == JobState.QUEUED, seconds=5)
+        stage.until(lambda: stage.row(ringing, Job, job_id).state == JobState.QUEUED, seconds=30)
         assert worker.process.wait(timeout=30) == 0
     assert stage.row(ringing, Job, job_id).attempt == 0
     assert stage.tools_at_work(scratch) == []

@@ -83,6 +83,27 @@ def test_the_sandbox_is_left_out_only_by_hand(tmp_path):
     assert (found.facts["sandbox"], found.tools.level, found.faults) == ("off", Level.OFF, ())
 
 
+def test_a_machine_that_is_too_busy_to_try_its_jail_takes_none_instead_of_a_weaker_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitness, "TRIAL_SECONDS", 0)
+    found = fitness.check(settings_for(tmp_path))
+    assert "could not be tried now" in found.faults[0]
+    assert found.tools.level is Level.NONE
+
+
+def test_a_slow_moment_does_not_take_a_level_from_the_jail(tmp_path, monkeypatch):
+    tried = fitness.trial
+    slow = iter([0, 0])
+
+    def trial(tools, beside):
+        with monkeypatch.context() as once:
+            once.setattr(fitness, "TRIAL_SECONDS", next(slow, 5))
+            return tried(tools, beside)
+
+    monkeypatch.setattr(fitness, "trial", trial)
+    found = fitness.check(settings_for(tmp_path))
+    assert (found.faults, found.facts["sandbox"]) == ((), jail.offered()[0])
+
+
 def test_a_tool_that_is_taken_away_or_replaced_is_noticed(tmp_path):
     put(footage.tools().ffmpeg, tmp_path / "ffmpeg")
     found = fitness.check(dataclasses.replace(settings_for(tmp_path), ffmpeg=str(tmp_path / "ffmpeg")))

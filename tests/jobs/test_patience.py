@@ -15,6 +15,7 @@ from tests import footage
 from tests.jobs import stage
 
 BUSY = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-c:v", "libx264", "-f", "null", "-"]
+HUGE = ["-f", "lavfi", "-i", "color=size=4096x2304:rate=5:duration=2", "-c:v", "libx264", "-f", "null", "-"]
 # Told to read no faster than it would be shown: it waits, and spends next to nothing.
 IDLE = ["-re", "-f", "lavfi", "-i", "color=size=32x32:rate=1", "-f", "null", "-"]
 
@@ -41,6 +42,35 @@ def test_a_film_that_is_still_being_worked_on_when_its_time_ends_again_is_at_fau
     assert isinstance(verdict, Unacceptable)
     assert (verdict.code, verdict.facts["reason"]) == (Code.TOO_COMPLEX, "too much work")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tool_that_wants_more_memory_than_it_may_have_says_so(monkeypatch):
+    monkeypatch.setattr(ffmpeg, "MAKE_BYTES", 400 << 20)
+    with pytest.raises(Unavailable) as caught:
+        run(footage.tools(), HUGE, folder=None, wall_seconds=30)
+    assert (caught.value.code, caught.value.facts["reason"]) == (Code.OURS_TRANSCODE, ffmpeg.OUT_OF_MEMORY)
+
+
+def test_a_film_that_needs_more_memory_than_it_is_given_is_tried_twice_and_told(
+    make, runtime, tmp_path, monkeypatch
+):
+    # An ordinary film has enough of it, one in 4K has not.
+    monkeypatch.setattr(ffmpeg, "MAKE_BYTES", 400 << 20)
+    clip = stage.arrived(make, runtime, footage.small(tmp_path, size="3840x2160", seconds=0.1))
+    job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
+    TASKS[JobKind.TRANSCODE](stage.shop_of(runtime), job_id)
+    assert stage.row(runtime, Job, job_id).state == JobState.QUEUED
+    TASKS[JobKind.TRANSCODE](stage.shop_of(runtime), job_id)
+    failed = stage.row(runtime, Clip, clip.id)
+    assert (failed.state, failed.fail_code) == (State.FAILED, Code.TOO_COMPLEX)
+    with i18n.language("fr"):
+        assert "plus de mémoire" in film_faults.SENTENCES[Code.TOO_COMPLEX](failed.fail_facts)
+
+
+def test_a_machine_without_memory_for_an_ordinary_film_is_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr(ffmpeg, "MAKE_BYTES", 60 << 20)
+    trouble = Unavailable(Code.OURS_TRANSCODE, exit=1, reason=ffmpeg.OUT_OF_MEMORY)
+    assert patience.judged(footage.tools(), tmp_path, trouble, 2) is trouble
 
 
 def test_a_slow_machine_is_ours(tmp_path, monkeypatch):

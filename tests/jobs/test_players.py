@@ -281,7 +281,10 @@ def test_a_card_moves_when_it_is_rested_on_and_nothing_is_fetched_before_nor_sta
         for reach, place in ((other.hover, ".frame"), (other.focus, ".clip a")):
             reach(place)
             assert other.locator(".glance").count() == 0
-            other.wait_for_timeout(1500)
+            if shown:
+                other.locator(".glance").wait_for()
+            else:
+                other.wait_for_timeout(1500)
             assert other.locator(".glance").count() == shown
             other.hover("#aside")
             other.focus("#aside a")

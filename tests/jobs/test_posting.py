@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from media_jobs.tasks import TASKS
 from portal import cuts, posters
+from portal.edits import EditList
 from portal.errors import Code
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER
@@ -23,7 +24,7 @@ PLACE = b"48.8577N"
 def clip(make, runtime, tmp_path):
     """A clip whose film, red then blue, was made by the worker."""
     halves = "color=red:size=320x180:rate=30:duration=1[a];color=blue:size=320x180:rate=30:duration=1[b];[a][b]concat"
-    path = footage._made(tmp_path / "halves.mp4", "-f", "lavfi", "-i", halves, *footage.QUICK)
+    path = footage.made(tmp_path / "halves.mp4", "-f", "lavfi", "-i", halves, *footage.QUICK)
     clip = stage.arrived(make, runtime, path)
     work(runtime, clip, JobKind.TRANSCODE)
     return clip
@@ -83,6 +84,18 @@ def test_an_instant_of_the_film_becomes_the_poster_and_the_files_before_are_gone
     assert after.keys() == before.keys()
     assert not set(before.values()) & set(after.values())
     assert all(runtime.storage.size(Bucket.ORIGINALS, key) is None for key in before.values())
+
+
+def test_where_the_cut_leaves_the_chosen_instant_out_the_nearest_proposal_stands_in(clip, runtime):
+    choose(runtime, clip, 0.3)
+    with runtime.work() as session:
+        cut = cuts.current(session, session.get_one(Clip, clip.id))
+        # The last picture, of the blue half, is the nearest.
+        cut.edits, cut.seconds = EditList(start=1.0).as_json(), 1.0
+        cut.proposals = [1.9 - 0.1 * place for place in range(len(cut.proposals))]
+    assert work(runtime, clip, JobKind.POSTER).state == JobState.DONE
+    red, _green, blue = colour(runtime, clip)
+    assert blue > red
 
 
 def test_a_photograph_becomes_the_poster_as_new_pixels_only(clip, runtime):

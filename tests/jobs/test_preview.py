@@ -1,5 +1,6 @@
 """The first picture of a film: what is made of which film, what is stored when, and that nothing of it stays."""
 
+import dataclasses
 import re
 import threading
 
@@ -11,9 +12,10 @@ from media_jobs.ffmpeg import Cancelled
 from media_jobs.probe import Limits, inspect
 from media_jobs.tracks import read
 from portal import keys, submission
+from portal.edits import EditList
 from portal.jobs import JobKind
 from portal.models import Clip, Film, Job, JobState, Rendition, Role, State
-from portal.storage import Bucket
+from portal.storage import Bucket, Storage
 from portal.web.playback import preview_playlist
 from tests import footage
 from tests.jobs import stage
@@ -106,6 +108,29 @@ def test_a_plain_film_is_watchable_at_once_and_the_ladder_sweeps_its_preview_fro
     assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
 
 
+def test_what_the_owner_cut_off_before_sending_is_in_no_first_picture(make, runtime, shop, tmp_path):
+    halves = "color=red:size=160x90:rate=30:duration=1.5[a];color=blue:size=160x90:rate=30:duration=1.5[b];[a][b]concat"
+    path = footage.made(
+        tmp_path / "halves.mp4", "-f", "lavfi", "-i", halves, "-f", "lavfi", "-i", "sine=duration=3",
+        *footage.QUICK, *footage.SOUND,
+    )  # fmt: skip
+    assert preview.can_be_copied(facts_of(path))
+    clip = stage.arrived(make, runtime, path)
+    with runtime.work() as session:
+        session.get_one(Film, film_of(runtime, clip).id).edits = EditList(start=1.6).as_json()
+    tasks.TASKS[JobKind.PREVIEW](shop, stage.ask(runtime, clip, JobKind.PREVIEW))
+    told = film_of(runtime, clip).preview
+    assert (told["kind"], told["complete"]) == ("hls", True)
+    assert told["seconds"] == pytest.approx(1.4, abs=0.04)
+    watched = tmp_path / "watched.mp4"
+    watched.write_bytes(
+        b"".join(runtime.storage.read(Bucket.ORIGINALS, one["key"], 0, one["bytes"]) for one in told["files"])
+    )
+    shown = footage.frames(watched, (1, 1))
+    assert len(shown) == pytest.approx(42, abs=1)
+    assert all(frame[2] > frame[0] for frame in shown)
+
+
 def test_a_preview_that_comes_after_the_ladder_is_not_made(make, runtime, shop, tmp_path):
     clip = stage.arrived(make, runtime, footage.small(tmp_path))
     job_id = stage.ask(runtime, clip, JobKind.PREVIEW)
@@ -137,22 +162,30 @@ def test_behind_a_long_queue_only_copies_are_made(make, runtime, shop, tmp_path,
 
 
 def test_pieces_are_on_record_while_the_rest_is_being_made_and_a_growing_playlist_names_them(
-    make, runtime, shop, tmp_path, app, monkeypatch
+    make, runtime, tmp_path, app
 ):
     clip = stage.arrived(make, runtime, footage.recorder(tmp_path, seconds=5))
-    growing, whole = [], previewing._Preview._keep
+    growing = []
 
-    def watch(self, pieces, *, complete):
-        whole(self, pieces, complete=complete)
+    def playlist():
         with app.app_context():
-            growing.append(preview_playlist(runtime.storage, film_of(runtime, clip)))
+            return preview_playlist(runtime.storage, film_of(runtime, clip))
 
-    monkeypatch.setattr(previewing._Preview, "_keep", watch)
+    class Watched(Storage):
+        """Looks at what the record says whenever a piece is put."""
+
+        def put(self, *words, **facts):
+            if film_of(runtime, clip).preview:
+                growing.append(playlist())
+            super().put(*words, **facts)
+
+    shop = stage.shop_of(dataclasses.replace(runtime, storage=Watched(runtime.settings.storage)))
     tasks.TASKS[JobKind.PREVIEW](shop, stage.ask(runtime, clip, JobKind.PREVIEW))
-    assert growing[-1].endswith("#EXT-X-ENDLIST\n")
-    assert [text for text in growing[:-1] if "ENDLIST" in text] == []
-    assert all("#EXT-X-START:TIME-OFFSET=0" in text for text in growing)
-    addresses = re.findall(r'^(?:#EXT-X-MAP:URI=")?(http[^"\n]+)', growing[-1], re.MULTILINE)
+    whole = playlist()
+    assert whole.endswith("#EXT-X-ENDLIST\n")
+    assert [text for text in growing if "ENDLIST" in text] == []
+    assert all("#EXT-X-START:TIME-OFFSET=0" in text for text in (*growing, whole))
+    addresses = re.findall(r'^(?:#EXT-X-MAP:URI=")?(http[^"\n]+)', whole, re.MULTILINE)
     assert len(addresses) == 4
     names = [file["name"] for file in film_of(runtime, clip).preview["files"]]
     assert names == ["init.mp4", "part-0000.cmfv", "part-0001.cmfv", "part-0002.cmfv"]
@@ -160,20 +193,20 @@ def test_pieces_are_on_record_while_the_rest_is_being_made_and_a_growing_playlis
 
 def test_a_worker_that_is_told_to_stop_gives_the_preview_back(make, runtime, tmp_path):
     stop = threading.Event()
-    shop = stage.shop_of(runtime, is_stopping=stop.is_set)
+
+    class Stopping(Storage):
+        """The worker is told to stop while it fetches the original."""
+
+        def fetch(self, *words):
+            stop.set()
+            return super().fetch(*words)
+
+    stopping = dataclasses.replace(runtime, storage=Stopping(runtime.settings.storage))
+    shop = stage.shop_of(stopping, is_stopping=stop.is_set)
     clip = stage.arrived(make, runtime, footage.recorder(tmp_path, seconds=3))
     job_id = stage.ask(runtime, clip, JobKind.PREVIEW)
-    fetch = previewing.Workspace.fetch
-
-    def fetch_and_stop(self, key):
-        stop.set()
-        return fetch(self, key)
-
-    previewing.Workspace.fetch = fetch_and_stop
-    try:
-        tasks.TASKS[JobKind.PREVIEW](shop, job_id)
-    finally:
-        previewing.Workspace.fetch = fetch
+    tasks.TASKS[JobKind.PREVIEW](shop, job_id)
+    assert stop.is_set()
     assert stage.row(runtime, Job, job_id).state == JobState.QUEUED
     assert not kept(runtime, clip)
 

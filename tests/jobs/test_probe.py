@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from media_jobs import headers
 from media_jobs.outline import Limits
 from media_jobs.probe import Facts, inspect
 from portal.errors import Code, Unacceptable
@@ -74,6 +75,15 @@ def test_a_film_that_is_too_long_is_refused_with_its_length(tmp_path):
 
 def test_a_film_that_is_too_long_without_saying_so_is_refused(tmp_path):
     assert refusal(footage.recorder(tmp_path, seconds=3), max_seconds=1).code is Code.TOO_LONG
+
+
+def test_a_long_film_may_have_a_long_list_of_packets(tmp_path, monkeypatch):
+    path = footage.small(tmp_path)
+    monkeypatch.setattr(headers, "ANSWER_BYTES", 100)
+    assert facts_of(path, max_seconds=3).frames == 30
+    monkeypatch.setattr(headers, "BYTES_A_SECOND", 100)
+    caught = refusal(path, max_seconds=3)
+    assert (caught.code, caught.facts["reason"]) == (Code.BROKEN_FILM, "too many samples")
 
 
 def test_a_picture_that_is_too_large_is_refused_with_its_size(tmp_path):

@@ -1,5 +1,6 @@
 """A published clip made again: whoever watches notices nothing, and an hour later nothing of the old one is left."""
 
+import dataclasses
 import re
 import threading
 import urllib.error
@@ -19,6 +20,7 @@ from portal.lifecycle import CLOCK, Actor, ActorKind, move
 from portal.models import Clip, Cut, CutState, Job, JobState, Publication, Rendition, State
 from portal.storage import Bucket
 from tests import footage
+from tests.conftest import with_settings
 from tests.jobs import stage
 
 PROGRAM = Actor(ActorKind.PROGRAM)
@@ -228,3 +230,11 @@ def test_a_cut_of_an_original_that_is_not_the_one_a_moderator_saw_is_not_made(ru
     with runtime.read() as session:
         assert session.scalars(select(Cut.state).where(Cut.number == 2)).one() == CutState.FAILED
     assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
+
+
+def test_a_film_that_was_taken_is_cut_again_whatever_the_longest_film_is_today(clip, runtime):
+    held(runtime, clip, cuts.replan, by=PROGRAM)
+    uploads = dataclasses.replace(runtime.settings.uploads, max_seconds=1)
+    strict = stage.shop_of(with_settings(runtime, uploads=uploads))
+    assert do(runtime, strict, clip, JobKind.REMAKE).state == JobState.DONE
+    assert stage.row(runtime, Clip, clip.id).seconds == pytest.approx(2.0, abs=0.04)

@@ -1,15 +1,18 @@
 """Captions by machine: words come back with their times from a real model, and reach the clip; nothing else does."""
 
+import hashlib
 import itertools
 import socket
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
 from media_jobs import cueing, probe, speaking, speech
 from media_jobs.outline import Limits
 from media_jobs.tasks import TASKS
 from portal import captions, lifecycle, workers
+from portal.edits import EditList
 from portal.errors import Code, Unavailable
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
@@ -62,6 +65,7 @@ def clip_of(make, runtime):
         with runtime.work() as session:
             film = session.get_one(Film, clip.film_id)
             film.facts = probe.inspect(footage.tools(), path, Limits()).as_json()
+            film.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             runtime.storage.put(Bucket.ORIGINALS, film.key, path, content_type="video/mp4")
         return clip
 
@@ -180,12 +184,55 @@ def test_captions_inside_a_film_are_kept_unchecked_and_without_foreign_markup(
     assert (first.start, second.start) == (pytest.approx(1.0, abs=0.11), pytest.approx(3.0, abs=0.11))
 
 
+def test_the_words_of_other_bytes_than_those_that_were_made_are_nobodys(
+    deaf, runtime, clip_of, captioned, spoken
+):
+    clip = clip_of(spoken)
+    with runtime.read() as session:
+        key = session.get_one(Film, clip.film_id).key
+    runtime.storage.put(Bucket.ORIGINALS, key, captioned, content_type="video/mp4")
+    assert work(deaf, clip).error_code == Code.OURS_STORAGE
+    assert captions_of(runtime, clip) == []
+
+
 def test_captions_follow_by_themselves_when_a_film_that_carries_some_is_made(make, deaf, runtime, captioned):
     clip = arrived(make, runtime, captioned)
     TASKS[JobKind.TRANSCODE](deaf, ask(runtime, clip, JobKind.TRANSCODE))
     TASKS[JobKind.CAPTIONS](deaf, open_job(runtime, clip, JobKind.CAPTIONS))
     (found,) = captions_of(runtime, clip)
     assert (found.lang, found.text) == ("en", "hello there bye")
+
+
+def test_where_a_drone_was_is_written_nowhere(make, deaf, runtime, tmp_path):
+    flight = "".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n[iso : 100] [latitude: 48.8577] [longitude: 2.2950] [rel_alt: 1.5]\n\n"
+        for n in range(1, 5)
+    )
+    clip = arrived(make, runtime, voice.captioned(tmp_path, flight))
+    TASKS[JobKind.TRANSCODE](deaf, ask(runtime, clip, JobKind.TRANSCODE))
+    TASKS[JobKind.CAPTIONS](deaf, open_job(runtime, clip, JobKind.CAPTIONS))
+    assert captions_of(runtime, clip) == []
+    with runtime.read() as session:
+        kept = [
+            session.get_one(Clip, clip.id).search_text,
+            *(str(one.facts) for one in session.scalars(select(Film))),
+        ]
+    assert not [words for words in kept if "48.85" in words]
+
+
+def test_what_an_owner_cut_off_before_sending_is_written_nowhere(deaf, runtime, clip_of, captioned):
+    clip = clip_of(captioned)
+    with runtime.work() as session:
+        session.get_one(Film, clip.film_id).edits = EditList(start=2.8).as_json()
+    assert work(deaf, clip).state == JobState.DONE
+    (found,) = captions_of(runtime, clip)
+    assert [cue.text for cue in captions.cues_of(found)] == ["Bye"]
+
+
+def test_a_word_belongs_to_what_was_sent_when_hardly_any_of_it_was_cut_off():
+    said = speaking._Said(EditList(start=2.0, end=8.0), 10.0, [], None)
+    times = [(1.0, 1.5), (1.98, 2.5), (1.5, 2.5), (4.0, 4.0), (7.5, 8.02), (8.0, 8.0), (9.0, 12.0)]
+    assert [said.is_sent(*each) for each in times] == [False, True, False, True, True, False, False]
 
 
 def test_a_second_hearing_leaves_alone_what_a_person_wrote(shop, runtime, clip_of, spoken, moderator):

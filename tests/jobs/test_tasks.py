@@ -1,17 +1,20 @@
 """Each task on real parts, run twice: claim, work, report; what is made, shown, taken back, told."""
 
 import dataclasses
+import errno
+import os
 import threading
 
 import pytest
 from sqlalchemy import select, update
 
-from media_jobs import tasks
+from media_jobs import hls, tasks
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.tasks import TASKS
-from portal import keys, leases, notices, publications
+from portal import keys, leases, notices, processing, publications
+from portal.errors import Code
 from portal.jobs import JobKind
-from portal.lifecycle import CLOCK, move
+from portal.lifecycle import CLOCK, OWNER, move
 from portal.mailer import Mailer
 from portal.models import Clip, Film, Job, JobState, Notice, NoticeState, Publication, Rendition, State
 from portal.notices import NoticeKind
@@ -123,6 +126,56 @@ def test_a_clip_with_a_file_missing_is_not_shown_and_nothing_of_it_stays_public(
     assert stage.row(runtime, Job, job_id).state == JobState.FAILED
     assert master in stage.row(runtime, Job, job_id).error_detail
     assert public_keys(runtime, clip) == []
+
+
+def test_a_clip_whose_file_is_not_the_one_that_was_made_is_not_shown(make, runtime, shop):
+    clip = make.clip(State.APPROVED, with_objects=True)
+    with runtime.read() as session:
+        changed = session.scalars(select(Rendition).where(Rendition.name == "360.mp4")).one()
+    other = b"n" * changed.size_bytes
+    runtime.storage.put(Bucket.ORIGINALS, changed.key, other, content_type="video/mp4")
+    job_id = stage.ask(runtime, clip, JobKind.PUBLISH)
+    for _ in range(4):
+        TASKS[JobKind.PUBLISH](shop, job_id)
+    assert stage.row(runtime, Clip, clip.id).state == State.APPROVED
+    job = stage.row(runtime, Job, job_id)
+    assert (job.state, changed.key in job.error_detail) == (JobState.FAILED, True)
+    assert public_keys(runtime, clip) == []
+
+
+def test_a_full_disk_is_waited_for_wherever_it_is_noticed(make, runtime, shop, tmp_path, monkeypatch):
+    clip = stage.arrived(make, runtime, footage.small(tmp_path, seconds=0.2, size="160x90"))
+    job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    # The first thing that is written by ourselves and by no tool.
+    monkeypatch.setattr(hls, "rename_audio", full)
+    for _ in range(4):
+        TASKS[JobKind.TRANSCODE](shop, job_id)
+    job = stage.row(runtime, Job, job_id)
+    assert (job.state, job.error_code) == (JobState.QUEUED, Code.OURS_DISK)
+    assert stage.row(runtime, Clip, clip.id).state == State.PROCESSING
+
+
+def test_a_cut_off_film_waits_for_its_owners_word_and_is_then_made_as_far_as_it_goes(
+    make, runtime, shop, tmp_path
+):
+    clip = stage.arrived(make, runtime, footage.cut_off(tmp_path))
+    TASKS[JobKind.TRANSCODE](shop, stage.ask(runtime, clip, JobKind.TRANSCODE))
+    failed = stage.row(runtime, Clip, clip.id)
+    assert (failed.state, failed.fail_code) == (State.FAILED, Code.CUT_OFF)
+    with runtime.work() as session:
+        processing.keep_beginning(session, session.get_one(Clip, clip.id), by=OWNER)
+    for kind in (JobKind.PREVIEW, JobKind.TRANSCODE):
+        TASKS[kind](shop, stage.open_job(runtime, clip, kind))
+        if kind is JobKind.PREVIEW:
+            with runtime.read() as session:
+                assert session.scalars(select(Film)).one().preview["files"]
+    made = stage.row(runtime, Clip, clip.id)
+    assert (made.state, made.fail_code) == (State.IN_REVIEW, None)
+    assert 0.2 < made.seconds < failed.fail_facts["promised"] - 0.5
 
 
 def test_a_clip_withdrawn_while_it_is_copied_leaves_nothing_public(make, runtime, shop):
@@ -248,7 +301,7 @@ def test_the_heartbeat_notices_a_lost_lease(make, runtime, shop, tmp_path):
     with Heartbeat(dataclasses.replace(shop, pace=pace), claim) as heartbeat:
         with runtime.work() as session:
             session.execute(update(Job).values(lease_token="another"))
-        stage.until(lambda: heartbeat.is_lost, seconds=5)
+        stage.until(lambda: heartbeat.is_lost, seconds=30)
 
 
 def test_the_sweep_rings_again_and_clears_what_dead_attempts_left(make, runtime, shop, bells):

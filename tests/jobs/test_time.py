@@ -160,6 +160,10 @@ def test_a_film_of_the_full_length_is_made_to_its_end(tmp_path):
     assert made.seconds == 180.0
     assert flashes(result.path, 30)[-1] == pytest.approx(179, abs=0.02)
     assert footage.pitch(result.path, 178, 179.9) == pytest.approx(440, rel=0.03)
+    tiles = (tmp_path / "out" / "storyboard.vtt").read_text()
+    boxes = re.findall(r"#xywh=(\d+),(\d+),160,\d+", tiles)
+    assert (len(boxes), len(set(boxes)), max(int(left) for left, _ in boxes)) == (50, 50, 9 * 160)
+    assert re.findall(r"--> (\S+)", tiles)[-1] == "00:03:00.000"
 
 
 @pytest.mark.parametrize("container", ["webm", "matroska"])
@@ -270,6 +274,26 @@ def test_a_film_whose_beginning_was_cut_away_by_its_phone_stays_together(tmp_pat
     assert max(abs(a - b) for a, b in zip(seen, heard, strict=True)) <= 0.010
 
 
+def test_a_film_whose_end_was_cut_away_by_its_phone_ends_there(tmp_path):
+    path = tmp_path / "long.mp4"
+    at = both(path, (*X264, "-g", 30), AAC)
+    data, places = bytearray(path.read_bytes()), []
+    while (place := data.find(b"elst", places[-1] + 4 if places else 0)) >= 0:
+        places.append(place)
+    scale = int.from_bytes(data[(mvhd := data.index(b"mvhd")) + 16 : mvhd + 20], "big")
+    assert len(places) == 2
+    for place in places:
+        # Version 0, one edit: so long is shown of what lies in the file.
+        assert (data[place + 4], data[place + 11]) == (0, 1)
+        data[place + 12 : place + 16] = round(1.2 * scale).to_bytes(4, "big")
+    path.write_bytes(data)
+    result, made = chain.whole(path, tmp_path / "out")
+    assert made.seconds == pytest.approx(1.2, abs=0.034)
+    assert flashes(result.path, 30) == [pytest.approx(at[0], abs=0.002)]
+    assert len(beeps(result.path)) == 1
+    assert len(footage.samples(result.path)) / 48000 == pytest.approx(1.2, abs=0.05)
+
+
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
 def test_a_picture_that_begins_after_its_sound_waits_for_it(tmp_path, container):
     path = tmp_path / f"early.{container}"
@@ -299,6 +323,30 @@ def test_a_phone_that_is_turned_while_it_records_keeps_its_clock(tmp_path, pictu
     assert len(shown) == pytest.approx(sound_seconds * 30, abs=1.01)
     assert (red[0], red[-1]) == (0, pytest.approx(picture_from + 0.5, abs=2.01 / 30))
     assert stamps[-1] == pytest.approx(sound_seconds - 1 / 30, abs=0.034)
+
+
+@pytest.mark.parametrize("rate", [50, 60])
+def test_a_phone_that_is_turned_after_an_odd_frame_keeps_every_rung_in_step(tmp_path, rate):
+    raw, path = tmp_path / "turned.264", tmp_path / "turned.mkv"
+    for colour, size, frames in (("red", "1280x720", 2 * rate + 1), ("blue", "720x1280", 2 * rate + 30)):
+        shown = f"color={colour}:size={size}:rate={rate}"
+        with raw.open("ab") as file:
+            file.write(
+                footage.ffmpeg("-f", "lavfi", "-i", shown, *X264, "-frames:v", frames, "-f", "h264", "-")
+            )
+    footage.ffmpeg("-r", rate, "-f", "h264", "-i", raw, "-c", "copy", path)
+    _result, made = chain.whole(path, tmp_path / "out")
+    assert made.seconds == pytest.approx((4 * rate + 31) / rate, abs=0.001)
+    keys = {}
+    for name, each in (("720", rate), ("480", rate // 2)):
+        track = tmp_path / "out" / f"{name}.cmfv"
+        times = times_of(track)
+        # Where the graph began anew one frame may be missing; none stands beside its place.
+        assert all(at * each == pytest.approx(round(at * each), abs=0.01) for at in times)
+        assert 0 <= -(-(4 * rate + 31) * each // rate) - len(times) <= 1
+        flags = footage.packets(track, "packet=pts_time,flags")
+        keys[name] = sorted(float(one.split(",")[0]) for one in flags if "K" in one)
+    assert keys["720"] == keys["480"] == [0.0, 4.0]
 
 
 def test_a_clock_that_another_track_starts_does_not_move_the_film(tmp_path):

@@ -20,12 +20,12 @@ TEXTS = {
 
 
 def until(page, expression, arg=None):
-    """Until a JavaScript function says something true of the page; asks four times a second for two minutes.
+    """Until a JavaScript function says something true of the page; asks four times a second, for three minutes.
 
     The page's own policy forbids the evaluation that the browser driver's waiting would need.
     """
     told = None
-    for _ in range(480):
+    for _ in range(PATIENCE_SECONDS * 4):
         try:
             if told := page.evaluate(expression, arg):
                 return told
@@ -37,6 +37,31 @@ def until(page, expression, arg=None):
     raise AssertionError(
         f"{page.url}: {expression} stayed {told!r}; the page says: {page.inner_text('main')[:600]}"
     )
+
+
+def until_shown(page, look):
+    """The page, loaded anew each second until it shows what is looked for; gives up after three minutes."""
+    for _ in range(PATIENCE_SECONDS):
+        page.wait_for_timeout(1000)
+        page.reload()
+        if look(page):
+            return
+    raise AssertionError(f"{page.url}: {page.inner_text('main')[:800]}")
+
+
+def until_state(page, state):
+    """On an owner's page, until the clip is there."""
+
+    def is_there(page):
+        return page.locator("#where").get_attribute("data-state") == state
+
+    if not is_there(page):
+        until_shown(page, is_there)
+
+
+def until_listed(page, title, url):
+    """Until a list has a link with these words."""
+    answered(lambda: (page.goto(url), page.get_by_role("link", name=re.compile(title)).count())[1], bool)
 
 
 def answered(ask, check):

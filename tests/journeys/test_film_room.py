@@ -12,7 +12,7 @@ from config import Settings
 from portal.storage import Bucket, Storage
 from tests import footage
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import confirm_in, sign_in, until
+from tests.journeys.steps import confirm_in, sign_in, until, until_shown, until_state
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
@@ -55,20 +55,6 @@ def tunnel(tmp_path_factory):
     return film
 
 
-def again_until(page, look):
-    """The page, loaded again each half second until it shows what is looked for."""
-    for _ in range(240):
-        page.reload()
-        if look(page):
-            return
-        page.wait_for_timeout(500)
-    raise AssertionError(f"{page.url}: {page.inner_text('main')[:800]}")
-
-
-def is_in(state):
-    return lambda page: page.locator("#where").get_attribute("data-state") == state
-
-
 def plays(page, box="main"):
     """Press play in the box until its picture moves."""
     until(
@@ -109,7 +95,7 @@ def choose_the_orange_picture(owner):
     shots.nth(instants.index(late)).check(force=True)
     page.get_by_role("button", name="Prendre cette image").click()
     page.wait_for_url(re.compile("/fr/s/"))
-    again_until(page, lambda page: page.get_by_text("en préparation").count() == 0)
+    until_shown(page, lambda page: page.get_by_text("en préparation").count() == 0)
     assert page.locator("#image .shot input:checked").get_attribute("value") == str(late)
 
 
@@ -122,7 +108,7 @@ def open_sheet(staff):
 def jump_to_the_signal(staff):
     """The dark passage is on the list with its time; a click leads there, and so do the keys."""
     page = staff.page
-    again_until(page, lambda page: page.get_by_text("L’image est noire").count())
+    until_shown(page, lambda page: page.get_by_text("L’image est noire").count())
     staff.axe()
     page.locator("a[data-signal]").first.click()
     until(page, f"() => Math.abs(document.querySelector('video').currentTime - {DARK[0]}) < 1.5")
@@ -188,7 +174,7 @@ def blur_what_is_public(people, media, status):
     desk, public = people.staff.page, people.visitor.page
     ask_for(people.staff, 1, "blur", "0:01", "0:02", left="10", top="10", width="30", height="40")
     adopt = desk.get_by_role("button", name="Publier cette version")
-    again_until(desk, lambda _page: adopt.count())
+    until_shown(desk, lambda _page: adopt.count())
     people.staff.axe()
     people.staff.fits()
     people.owner.page.goto(status)
@@ -200,10 +186,10 @@ def blur_what_is_public(people, media, status):
     public.evaluate("() => { document.querySelector('video').currentTime = 0; }")
     plays(public)
     token = re.search(r"/v/([0-9a-f]{32})/", media)[1]
-    again_until(public, lambda page: token not in page.content())
+    until_shown(public, lambda page: token not in page.content())
     plays(public)
     assert public.evaluate("() => document.querySelector('video').duration") == pytest.approx(6, abs=0.3)
-    again_until(people.owner.page, lambda page: page.get_by_text("est floutée").count())
+    until_shown(people.owner.page, lambda page: page.get_by_text("est floutée").count())
     return public.evaluate("() => document.querySelector('video').currentSrc")
 
 
@@ -215,7 +201,7 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
     send(people.owner, portal, tunnel)
     plays(page, "#film")
     confirm_in(people.owner, portal, "tunnel@")
-    again_until(page, is_in("in_review"))
+    until_state(page, "in_review")
     people.owner.axe()
     people.owner.fits()
     choose_the_orange_picture(people.owner)
@@ -228,7 +214,7 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
     sheet = desk.url.partition("?")[0].partition("#")[0]
     ask_for(people.staff, 0, "cut", "0:03", "0:06")
     desk.goto(sheet)
-    again_until(
+    until_shown(
         desk, lambda page: page.locator("#player").get_attribute("data-seconds").startswith(("6", "5.9"))
     )
     correct_captions(people.staff)
@@ -236,7 +222,7 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
 
     # The world sees the cut.
     page.goto(status)
-    again_until(page, is_in("published"))
+    until_state(page, "published")
     page.get_by_role("link", name="Voir mon clip").click()
     page.wait_for_url("**/fr/c/**")
     clip = page.url
@@ -250,7 +236,7 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
     # The owner takes it back: no address answers any more, and nothing is left lying about.
     page.get_by_role("link", name="Retirer mon clip").click()
     page.locator("main form button[type=submit]").first.click()
-    again_until(page, is_in("withdrawn"))
+    until_state(page, "withdrawn")
     assert public.goto(clip).status == 410
     storage = Storage(Settings.from_env(portal.environment).storage)
     for media in (first, second):

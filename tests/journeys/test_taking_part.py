@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import answered, letter_to, link_of, sign_in, until
+from tests.journeys.steps import answered, letter_to, link_of, sign_in, until, until_state
 from tests.journeys.test_recorder import PIECES, films, is_in, part
-from tests.journeys.test_whole_way import approve, wait_for_state
+from tests.journeys.test_whole_way import approve
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -118,7 +118,7 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     films_with_a_reload(owner, portal)
     status = tells(owner)
     # She came by a letter of ours: nothing more to confirm.
-    wait_for_state(owner, "in_review")
+    until_state(page, "in_review")
     owner.axe()
     owner.fits()
 
@@ -137,16 +137,16 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     open_sheet(staff.page, portal)
     asks_for_a_change(staff.page)
     page.goto(status)
-    wait_for_state(owner, "changes_requested")
+    until_state(page, "changes_requested")
     expect(page.get_by_text("Pouvez-vous préciser le titre")).to_be_visible()
     page.get_by_label("Un titre, avec vos mots").fill("Le col avant l’orage, vu du Galibier")
     page.get_by_role("button", name="Répondre avec ces textes").click()
-    wait_for_state(owner, "in_review")
+    until_state(page, "in_review")
 
     open_sheet(staff.page, portal)
     approve(staff.page)
     page.goto(status)
-    wait_for_state(owner, "published")
+    until_state(page, "published")
     letter_to(portal, OWNER, "est en ligne")
 
     # A visitor watches it, and she is thanked.
@@ -163,7 +163,7 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     page.get_by_role("link", name="Retirer mon clip").click()
     owner.axe()
     page.locator("main form button[type=submit]").first.click()
-    wait_for_state(owner, "withdrawn")
+    until_state(page, "withdrawn")
     assert public.goto(address).status == 410
     erases_now(owner, portal, status)
     receipt = letter_to(portal, OWNER, "votre reçu")

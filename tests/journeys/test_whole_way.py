@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from config import Settings
 from portal.storage import Bucket, Storage
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import confirm_in, sign_in, until
+from tests.journeys.steps import confirm_in, sign_in, until, until_state
 
 pytestmark = pytest.mark.journey
 
@@ -43,16 +43,6 @@ def fill_in(page, email="nadia@mail.example"):
     page.get_by_label("Votre e-mail").fill(email)
     page.locator("#consents-site").check()
     page.locator("#consents-adult").check()
-
-
-def wait_for_state(window, state):
-    """On the status page, until the clip is there."""
-    for _ in range(90):
-        if window.page.locator("#where").get_attribute("data-state") == state:
-            return
-        window.page.wait_for_timeout(1000)
-        window.page.reload()
-    raise AssertionError(f"not {state}: {window.page.inner_text('main')[:600]}")
 
 
 def approve(page):
@@ -95,7 +85,7 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
     expect(page.get_by_text("Nous avons écrit à")).to_be_visible()
     owner.axe()
     confirm_in(owner, portal, "nadia@")
-    wait_for_state(owner, "in_review")
+    until_state(page, "in_review")
     owner.axe()
     owner.fits()
     status_url = page.url
@@ -120,11 +110,11 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
 
     # The owner reads why and answers with a changed title.
     page.goto(status_url)
-    wait_for_state(owner, "changes_requested")
+    until_state(page, "changes_requested")
     expect(page.get_by_text("On lit une plaque")).to_be_visible()
     page.get_by_label("Un titre, avec vos mots").fill("Le Galibier, sans plaque")
     page.get_by_role("button", name="Répondre avec ces textes").click()
-    wait_for_state(owner, "in_review")
+    until_state(page, "in_review")
 
     # The moderator approves.
     desk.goto(f"{portal.url}/studio/review")
@@ -133,7 +123,7 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
     approve(desk)
     desk.wait_for_url(re.compile(r"/studio/review"))
     page.goto(status_url)
-    wait_for_state(owner, "published")
+    until_state(page, "published")
 
     # A visitor ticks two themes, finds the clip, and it plays, standing upright.
     visitor = window(1280)
@@ -157,7 +147,7 @@ def test_a_film_goes_from_the_phone_to_the_public_page_and_is_taken_back(portal,
     page.get_by_role("link", name="Retirer mon clip").click()
     owner.axe()
     page.locator("main form button[type=submit]").first.click()
-    wait_for_state(owner, "withdrawn")
+    until_state(page, "withdrawn")
     assert public.goto(clip_url).status == 410
     visitor.axe()
     until(public, "url => fetch(url, {cache: 'no-store'}).then(answer => answer.status === 404)", media)

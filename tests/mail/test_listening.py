@@ -55,6 +55,7 @@ def test_the_same_mail_delivered_twice_is_one_clip(post_office, count):
     assert (count(Clip), count(Film), count(Notice)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_delivered_twice_at_once_it_is_one_clip_too(post_office, count):
     raw, codes = mail(films=(FILM,), results=PROVEN), []
     with post_office() as line:
@@ -120,6 +121,40 @@ def test_a_zip_makes_a_draft_that_asks_for_the_film(post_office, runtime, count)
     with runtime.read() as session:
         assert session.scalars(select(Notice)).one().facts["film"] is False
     assert (count(Clip, Clip.state == State.DRAFT), count(Upload)) == (1, 0)
+
+
+def begun(port, to):
+    """A line on which a mail was begun to somebody, and what he was answered."""
+    line = smtplib.SMTP("127.0.0.1", port, local_hostname="mx")
+    line.ehlo()
+    line.mail("nadia@mail.example")
+    return line, line.rcpt(to)[0]
+
+
+@pytest.mark.parametrize("gives_up", ["by a reset", "at a wrong address"])
+def test_lines_that_gave_their_mail_up_keep_nobody_out(post_office, gives_up):
+    to = INBOX if gives_up == "by a reset" else "nobody@brand.example"
+    with post_office("smtp") as line:
+        port = line.sock.getpeername()[1]
+        idle = [begun(port, to)[0] for _ in range(postman.LINES)]
+        if gives_up == "by a reset":
+            assert {one.rset()[0] for one in idle} == {250}
+        assert send(line, mail(films=(FILM,), results=PROVEN))[0] == 250
+        for one in idle:
+            one.close()
+
+
+def test_whoever_finds_no_place_for_his_second_recipient_comes_later(post_office):
+    with post_office("smtp") as line:
+        port = line.sock.getpeername()[1]
+        line.ehlo()
+        line.mail("nadia@mail.example")
+        assert line.rcpt("nobody@brand.example")[0] == 550
+        others = [begun(port, INBOX) for _ in range(postman.LINES)]
+        assert {code for _line, code in others} == {250}
+        assert line.rcpt(INBOX)[0] == 451
+        for one, _code in others:
+            one.close()
 
 
 def test_each_mail_has_one_recipient(post_office):

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from portal import postman
 from portal.errors import Unavailable
 from portal.mailbox import Mailbox
-from portal.models import Clip, Film, Notice
+from portal.models import Clip, Film, Notice, Person
 from tests.letters_in import FILM, mail, said
 
 PROVEN = said("pass")
@@ -119,6 +119,31 @@ def test_a_mail_that_cannot_be_taken_now_stays_as_it_is(box, imap_port, read, co
     assert left(box) == [set()]
 
 
+def test_a_flood_from_one_sender_does_not_keep_the_others_waiting(box, carry, count):
+    for number in range(56):
+        box.append("INBOX", mail(results=PROVEN, message_id=f"<{number}@flood.example>"))
+    box.append("INBOX", mail(sender="lea@mail.example", results=PROVEN, message_id="<own@mail.example>"))
+    assert carry() == 7
+    assert count(Person, Person.email == "lea@mail.example") == 1
+
+
+def test_a_mail_that_cannot_be_taken_now_is_not_fetched_again_at_once(box, imap_port, read):
+    box.append("INBOX", mail(films=(FILM,), results=PROVEN))
+    mailbox = Mailbox(f"imap://films:secret@127.0.0.1:{imap_port}/INBOX", 10**6)
+    brought = []
+
+    def later(raw, *, is_whole):
+        brought.append(raw)
+        return postman.Answer("451", is_final=not is_whole)
+
+    mailbox.empty(later)
+    mailbox.empty(later)
+    assert len(brought) == 1
+    mailbox._later = {uid: (0.0, pause) for uid, (_until, pause) in mailbox._later.items()}
+    mailbox.empty(later)
+    assert len(brought) == 2
+
+
 def test_whoever_dies_after_taking_and_before_deleting_brings_it_again_and_it_is_one_clip(
     box, imap_port, read, carry, count
 ):
@@ -153,6 +178,20 @@ def test_a_wrong_password_is_a_fault_with_words(imap_port):
     assert "cannot be read" in (wrong.fault() or "")
     with pytest.raises(Unavailable):
         wrong.empty(lambda _raw, *, is_whole: postman.Answer("250", is_final=is_whole))
+
+
+def test_a_password_goes_to_another_machine_only_behind_tls(imap_port, monkeypatch):
+    # Another machine by its name, this one by its wire; the server here offers no TLS.
+    real = socket.create_connection
+    monkeypatch.setattr(
+        socket,
+        "create_connection",
+        lambda _address, *rest, **more: real(("127.0.0.1", imap_port), *rest, **more),
+    )
+    away = Mailbox("imap://films:secret@mail.example/INBOX", 10**6)
+    assert "no TLS" in (away.fault() or "")
+    with pytest.raises(Unavailable):
+        away.empty(lambda _raw, *, is_whole: postman.Answer("250", is_final=is_whole))
 
 
 def test_the_doctor_says_when_nobody_empties_it(box, imap_port):

@@ -1,6 +1,7 @@
 """The build of static/dist, with the real Node, npm tree and compressors."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -86,3 +87,34 @@ def test_a_build_leaves_the_files_that_running_pages_name(built: Path) -> None:
     assets.build(built, quiet=True)
     assert manifest(built)["site.css"] != f"/{before.relative_to(built)}"
     assert before.is_file()
+
+
+def weighed(root: Path, name: str) -> dict[Path, int]:
+    """A script and everything that the browser loads with it at once, with what each weighs on its way (gzip)."""
+    found: dict[Path, int] = {}
+    waiting = [root / manifest(root)[name].removeprefix("/")]
+    while waiting:
+        path = waiting.pop()
+        # What is a few words long has no twin.
+        twin = path.with_name(f"{path.name}.gz")
+        found[path] = (twin if twin.is_file() else path).stat().st_size
+        said = re.findall(r'(?:from|import)\s*"(\.[^"]+)"', path.read_text(encoding="utf-8"))
+        waiting += {(path.parent / one).resolve() for one in said} - found.keys()
+    return found
+
+
+@pytest.mark.parametrize(("name", "most"), [("player.js", 3_000), ("submit.js", 12_000), ("site.js", 2_000)])
+def test_a_script_weighs_no_more_than_it_may(built: Path, name: str, most: int) -> None:
+    assert sum(weighed(built, name).values()) <= most
+
+
+def test_the_uploader_is_six_thousand_bytes_of_our_own(built: Path) -> None:
+    # What a call's page and a clip's page both load: the upload, its card, the people of a film.
+    both = weighed(built, "submit.js").keys() & weighed(built, "status.js").keys()
+    assert both
+    assert sum(weighed(built, "submit.js")[path] for path in both) <= 6_000
+
+
+def test_the_one_sheet_of_all_pages_fits_into_the_first_answers(built: Path) -> None:
+    sheet = built / manifest(built)["site.css"].removeprefix("/")
+    assert sheet.with_name(f"{sheet.name}.gz").stat().st_size <= 12_000

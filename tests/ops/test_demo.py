@@ -1,9 +1,11 @@
 """The demo's filling: what it prepares, whom it leaves alone, that its films are films."""
 
+import dataclasses
+
 from ops import demo_films
 from ops.demo import Demo
 from ops.demo_clips import CLIPS, LEAVE, THEMES
-from portal import campaigns, themes
+from portal import campaigns, readiness, themes
 from tests import footage
 
 
@@ -38,6 +40,15 @@ def test_every_draft_is_whole_but_for_its_film(runtime, session):
     for number, clip in enumerate(CLIPS):
         demo.begin(clip, number)
         assert demo.clip_of(clip).title == clip.title
+
+
+def test_the_demo_waits_for_nobody_to_open_a_letter(runtime, session):
+    site = dataclasses.replace(runtime.settings.site, confirms_email=True)
+    settings = dataclasses.replace(runtime.settings, site=site)
+    demo = Demo(dataclasses.replace(runtime, settings=settings))
+    demo.prepare()
+    demo.begin(CLIPS[0], 0)
+    assert readiness.missing(session, demo.clip_of(CLIPS[0])) == ["film"]
 
 
 def test_the_demo_leaves_two_clips_for_the_studio():

@@ -180,10 +180,20 @@ def test_no_other_call_on_a_bucket_passes_as_a_form(door, s3):
     )
 
 
-def test_a_page_call_with_a_giant_body_is_refused(door):
-    most = 10 * 1024 * 1024
-    assert ask(door, "POST", "/api/v1/uploads", b"x" * most)[0].status == 200
-    assert ask(door, "POST", "/api/v1/uploads", b"x" * (most + 1))[0].status == 413
+@pytest.mark.parametrize(
+    ("method", "path", "most"),
+    [
+        ("POST", "/api/v1/uploads", 512 * 1024),
+        ("GET", "/fr/s/token/poster", 512 * 1024),
+        ("POST", "/fr/s/token/poster", 10 * 1024**2),
+        ("POST", "/studio/review/abcdefghij/poster", 10 * 1024**2),
+        ("POST", "/studio/review/abcdefghij/captions", 2 * 1024**2),
+        ("PUT", "/api/v1/submissions/abcdefghij/captions/fr", 2 * 1024**2),
+    ],
+)
+def test_a_body_is_as_large_as_its_page_needs_and_no_larger(door, method, path, most):
+    assert ask(door, method, path, b"x" * most)[0].status == 200
+    assert ask(door, method, path, b"x" * (most + 1))[0].status == 413
 
 
 def test_a_local_site_listens_on_loopback_only():

@@ -1,7 +1,9 @@
 """The embedded storage is locked: what it listens on, whom it refuses, what it remembers."""
 
 import http.client
+import secrets
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -109,6 +111,27 @@ def test_a_part_longer_than_it_was_signed_for_is_refused(storage_server):
 
 def test_both_buckets_are_written_through_to_the_disk(storage_server):
     assert storage_server.shell(["fs.configure"]).count('"fsync":  true') == 2
+
+
+def lying(folder, word):
+    return [path.name for path in folder.rglob("*") if path.is_file() and word in path.read_bytes()]
+
+
+def test_what_was_deleted_lies_in_no_file_any_more_once_the_storage_has_cleared_up(storage_server):
+    # As of a film: what can be made smaller, the storage would make smaller.
+    film = secrets.token_bytes(256 * 1024)
+    word = film[-64:]
+    s3 = client(storage_server)
+    s3.put_object(Bucket=ORIGINALS, Key="o/canary", Body=film, ContentType="video/mp4")
+    s3.put_object(Bucket=ORIGINALS, Key="o/beside", Body=film[:-64], ContentType="video/mp4")
+    assert lying(storage_server.data, word)
+    s3.delete_object(Bucket=ORIGINALS, Key="o/canary")
+    # The storage deletes behind our back, a moment after it said so.
+    deadline = time.monotonic() + 60
+    while lying(storage_server.data, word) and time.monotonic() < deadline:
+        storage_server.vacuum()
+    assert lying(storage_server.data, word) == []
+    assert s3.get_object(Bucket=ORIGINALS, Key="o/beside")["Body"].read() == film[:-64]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

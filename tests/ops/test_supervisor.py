@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops.leash import descendants, parents
+from portal.jobs import QUEUES, JobKind
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -54,10 +55,19 @@ def until_line(process, part):
 
 
 def all_gone(pids):
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while set(pids) & set(parents()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not set(pids) & set(parents())
+
+
+def test_every_lane_has_one_worker_and_the_short_and_the_light_one_wait_for_nothing_else():
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    lanes = [line.split(" -Q ")[1].split()[0].split(",") for line in lines if " -Q " in line]
+    assert sorted(lane for each in lanes for lane in each) == sorted(QUEUES)
+    assert ["short"] in lanes
+    assert ["light"] in lanes
+    assert (JobKind.PREVIEW.queue, JobKind.RETRACT.queue) == ("short", "light")
 
 
 def test_a_failing_process_is_named_with_its_last_lines_and_stops_the_rest(tmp_path):

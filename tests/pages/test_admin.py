@@ -1,12 +1,17 @@
 """All clips, themes, staff and settings."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from portal import people, themes
+from portal import desk, figures, people, themes
 from portal.database import db_now
-from portal.models import Job, JobState, Person, State, WorkerSeen
+from portal.jobs import JobKind
+from portal.lifecycle import enqueue
+from portal.models import Clip, Job, JobState, Person, State, WorkerSeen
+from settings_table import SETTINGS
 
 
 @pytest.mark.parametrize("path", ["/studio/themes", "/studio/people", "/studio/settings"])
@@ -186,3 +191,41 @@ def test_what_was_tried_again_is_not_shown_as_failed(admin_client, runtime, make
         session.add(Job(id="1" * 32, state=JobState.FAILED, created_at=now, **columns))
     admin_client.post_form(f"/studio/review/{clip.id}/retry")
     assert "Rien n’a échoué" in admin_client.get("/studio/settings").text
+
+
+def test_a_failure_stays_on_the_list_while_other_work_goes_on_and_is_tried_again_by_its_kind(
+    admin_client, runtime, make
+):
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as session:
+        row = session.get_one(Clip, clip.id)
+        enqueue(session, row, JobKind.CAPTIONS).state = JobState.FAILED
+        # Somebody has chosen a picture since.
+        enqueue(session, row, JobKind.POSTER).created_at += timedelta(seconds=1)
+    page = admin_client.get("/studio/settings").text
+    assert 'name="kind" value="captions"' in page
+    with runtime.read() as session:
+        assert figures.queues(session).failed == {("captions", ""): 1}
+    admin_client.post_form(f"/studio/review/{clip.id}/retry", {"kind": "captions"})
+    assert "Rien n’a échoué" in admin_client.get("/studio/settings").text
+    with runtime.read() as session:
+        asked = session.scalars(select(Job.kind).where(Job.state == JobState.QUEUED)).all()
+        assert sorted(asked) == ["captions", "poster"]
+
+
+def test_a_failure_that_its_clip_has_no_use_for_any_more_is_none(runtime, make):
+    clip = make.clip(State.WITHDRAWN)
+    with runtime.work() as session:
+        enqueue(session, session.get_one(Clip, clip.id), JobKind.PUBLISH).state = JobState.FAILED
+    with runtime.read() as session:
+        assert figures.queues(session).failed == {}
+        assert desk.work_figures(session).failed == []
+
+
+def test_every_setting_is_shown_with_the_value_that_counts(admin_client):
+    page = admin_client.get("/studio/settings").text
+    for one in SETTINGS:
+        assert f"<code>{one.name}</code>" in page
+    assert "<bdi>http://portal.test</bdi>" in page
+    assert "<bdi>off</bdi>" in page
+    assert '<bdi lang="en">1200</bdi>' in page

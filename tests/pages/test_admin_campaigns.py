@@ -216,3 +216,14 @@ def test_a_place_needs_a_name(admin_client, make):
     make.campaign("hiver")
     answer = admin_client.post_form(f"{PAGE}/hiver/links", {"place": " "})
     assert (answer.status_code, 'id="place-wrong"' in answer.text) == (422, True)
+
+
+def test_a_place_that_is_added_twice_has_one_short_address(admin_client, make, session):
+    make.campaign("hiver")
+    for _ in range(2):
+        assert admin_client.post_form(f"{PAGE}/hiver/links", {"place": "Lyon, entrée"}).status_code == 303
+    (link,) = short_links.of(session, campaigns.by_slug(session, "hiver"))
+    admin_client.post_form(f"{PAGE}/hiver/links/{link.code}/end")
+    admin_client.post_form(f"{PAGE}/hiver/links", {"place": "Lyon, entrée"})
+    session.rollback()
+    assert len(short_links.of(session, campaigns.by_slug(session, "hiver"))) == 2

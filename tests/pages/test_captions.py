@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import event, select
 
 from portal import captions, lifecycle, people, submission
+from portal.edits import EditList
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
-from portal.models import Caption, Clip, Film, State
+from portal.models import Caption, Clip, Cut, Film, State
 from portal.webvtt import Cue
 
 STAFF = Actor(ActorKind.MODERATOR)
@@ -469,3 +470,14 @@ def test_a_line_without_a_time_comes_back_with_its_fault(client, runtime, make, 
     assert answer.status_code == 422
     assert "Première" in answer.text
     assert session.scalars(select(Caption)).all() == []
+
+
+def test_a_language_of_which_the_cut_lets_nobody_hear_a_word_is_no_track(client, make, speak, runtime):
+    clip = speak(speak(make.clip(State.PUBLISHED, title="La côte")), "en", [Cue(1.0, 3.0, "Off we go")])
+    with runtime.work() as session:
+        row = session.get_one(Clip, clip.id)
+        session.get_one(Cut, row.cut_id).edits = EditList(start=3.5).as_json()
+        captions.follow(session, row)
+    text = page(client, clip).text
+    assert f"/c/{clip.id}/captions/fr.vtt" in text
+    assert f"/c/{clip.id}/captions/en.vtt" not in text

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from datetime import timedelta
 
 import altcha
 import pytest
@@ -147,6 +148,37 @@ def test_bytes_of_a_day_are_counted_when_they_are_announced(guarded):
     assert open_upload(client, told, 2 * 1024**2 + 1).json["code"] == "too_often"
 
 
+def companion(client, told, size):
+    meta = {"token": told["token"], "size": size}
+    said = {"filename": "a.mp4", "type": "video/mp4", "metadata": meta}
+    return client.post("/api/companion/s3/multipart", json=said)
+
+
+def test_a_size_below_nothing_brings_no_bytes_back_to_the_day(guarded):
+    client = guarded(bytes_a_day=3 * 1024**2)
+    told = begin(client).json
+    assert companion(client, told, -(10**15)).status_code == 422
+    assert companion(client, told, 4 * 1024**2).json["code"] == "too_often"
+
+
+def test_a_form_counts_for_the_most_that_it_may_bring(guarded):
+    client = guarded(bytes_a_day=600 * 1024**2)
+    told, other = begin(client).json, begin(client).json
+    asked = "/api/companion/s3/params?metadata[token]="
+    # Asking again for a form that has brought nothing yet is no second one.
+    assert [client.get(asked + told["token"]).status_code for _again in range(2)] == [200, 200]
+    assert client.get(asked + other["token"]).json["code"] == "too_often"
+
+
+def test_a_page_without_script_keeps_every_word_when_no_film_may_come_now(guarded, in_form, runtime):
+    client = guarded(bytes_a_day=1)
+    led = in_form(client, "/fr/participate/quotidien", FORM)
+    assert led.status_code == 303
+    page = client.get(led.location)
+    assert (page.status_code, "Le Galibier" in page.text) == (200, True)
+    assert "/film?" not in led.location
+
+
 def test_no_upload_begins_while_the_disk_is_nearly_full(guarded, runtime):
     runtime.settings.site.data_dir.mkdir(exist_ok=True)
     # More than there can be.
@@ -178,7 +210,7 @@ def waiting(runtime, make):
             session.add(
                 ClipLink(
                     clip_id=clip.id, token_hash=hash_token(token), created_at=now,
-                    expires_at=now.replace(year=now.year + 1), mailed_to_id=to,
+                    expires_at=now + timedelta(days=365), mailed_to_id=to,
                 )
             )  # fmt: skip
     return clip

@@ -91,6 +91,7 @@ def test_a_kept_answer_cannot_be_read_from_the_database(send, session):
     assert row.key != "a-key"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_two_at_once_make_one(app, make, session):
     make.campaign("quotidien")
     barrier, statuses = threading.Barrier(2), []

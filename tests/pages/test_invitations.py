@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from config import ProofSettings
-from portal import campaigns, invitations, letters, notices
+from portal import addresses, campaigns, invitations, letters, notices
 from portal.database import db_now
 from portal.lifecycle import Actor, ActorKind
 from portal.models import Clip, Invitation, Notice, OwnerProof, Person, Refusal
@@ -223,6 +223,15 @@ def test_one_click_of_a_mail_program_is_enough(client, invited, session):
     assert "a été annulée" in client.get(invited[0]).text
 
 
+def test_the_farewell_to_messages_says_where_they_can_still_be_read(client, runtime):
+    token = addresses.refusal_token(
+        notices.address_hash("lea@mail.example"), "messages", key=runtime.settings.site.secret_key
+    )
+    page = client.get(f"/fr/u/{token}").text
+    assert "Vous les lirez sur la page de votre clip." in page
+    assert "un clip que vous avez envoyé continueront" not in page
+
+
 def test_a_farewell_that_we_never_wrote_is_not_found(client, invited):
     assert client.get(invited[1][:-1] + "0").status_code == 404
     assert client.post("/fr/u/invitations.nobody").status_code == 404
@@ -231,9 +240,9 @@ def test_a_farewell_that_we_never_wrote_is_not_found(client, invited):
 # The studio ----------------------------------------------------------------------------------------------
 
 
-def give(admin_client, text, **more):
+def give(admin_client, text, *, coding="utf-8", **more):
     return admin_client.post_form(
-        f"{STUDIO}/import", {"file": (io.BytesIO(text.encode()), "liste.csv"), **more},
+        f"{STUDIO}/import", {"file": (io.BytesIO(text.encode(coding)), "liste.csv"), **more},
         content_type="multipart/form-data",
     )  # fmt: skip
 
@@ -253,10 +262,34 @@ def test_a_list_is_tried_then_confirmed_then_sent(admin_client, make, session):
     assert row(session).due_at is not None
 
 
+def test_a_list_from_excel_is_read_and_its_letters_are_to_be_looked_at(admin_client, make, session):
+    make.campaign()
+    answer = give(admin_client, "email;prénom\nada@mail.example;Zoé\n", coding="cp1252")
+    assert (answer.status_code, "pas en UTF-8" in answer.text) == (200, True)
+    carried = re.search(r'name="list" value="(.*?)"', answer.text, re.DOTALL)[1]
+    admin_client.post_form(f"{STUDIO}/import", {"list": carried.replace("\n", "\r\n"), "keep": "1"})
+    assert row(session).first_name == "Zoé"
+
+
+def test_a_list_that_was_tried_can_be_kept_though_its_line_ends_grow_on_the_way(admin_client, make, session):
+    make.campaign()
+    lines = [f"client{number}@m.example" for number in range(4700)]
+    text = "email\n" + "\n".join(lines) + "\n"
+    assert 95_000 < len(text) <= 100_000
+    assert give(admin_client, text).status_code == 200
+    kept = admin_client.post_form(
+        f"{STUDIO}/import",
+        {"list": text.replace("\n", "\r\n"), "keep": "1"},
+        content_type="multipart/form-data",
+    )
+    assert kept.status_code == 303
+
+
 def test_bad_lines_are_named_and_nothing_is_kept(admin_client, make, session):
     make.campaign()
-    answer = give(admin_client, LIST + "nobody,Bo,,,\n", keep="1")
+    answer = give(admin_client, LIST + "nobody,Bo,,never,\n", keep="1")
     assert answer.status_code == 422
+    assert "1 ligne est à corriger." in answer.text
     assert "Ligne 3, adresse e-mail" in answer.text
     assert "Garder seulement la bonne ligne" in answer.text
     assert session.scalars(select(Invitation)).all() == []

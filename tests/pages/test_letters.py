@@ -36,6 +36,10 @@ FACTS = {
     },
     NoticeKind.CO_SIGNATURE: {"name": "Karim", "is_minor": False},
     NoticeKind.CO_SIGNATURE_REFUSED: {"name": "Karim", "was_public": False},
+    NoticeKind.CO_RENEWAL: {"name": "Karim", "is_minor": False, "until": "2026-09-30"},
+    NoticeKind.CO_ENDING: {"name": "Karim", "is_asked": True, "until": "2026-09-30"},
+    NoticeKind.CO_FILM_CHANGED: {"name": "Karim", "is_minor": True},
+    NoticeKind.USE_TAKEN_BACK: {"uses": ["social", "ads"], "why": "withdrawn"},
     NoticeKind.THANKS: {"views": 1234},
     NoticeKind.MAIL_TAKEN: {"film": True},
     NoticeKind.MAIL_REFUSED: {"reason": "too_large"},
@@ -94,7 +98,7 @@ def about(session, kind, clip, moderator):
         receipt = Receipt(id=f"receipt-{clip.lang}", clip_id=clip.id, made_at=db_now(session), facts=facts)
         session.add(receipt)
         return receipt.id, None
-    if kind is NoticeKind.CO_SIGNATURE:
+    if kind in (NoticeKind.CO_SIGNATURE, NoticeKind.CO_RENEWAL, NoticeKind.CO_FILM_CHANGED):
         row = CoSignature(
             id=f"row-{clip.lang}", clip_id=clip.id, name="Karim", state="waiting", created_at=db_now(session)
         )

@@ -148,3 +148,79 @@ def test_the_language_of_the_studio_can_be_changed(moderator_client):
     answer = moderator_client.post_form("/studio/language", {"code": "en", "next": "/studio/clips"})
     assert answer.location == "/studio/clips"
     assert '<html lang="en"' in moderator_client.get("/studio/review").text
+
+
+def test_whoever_guesses_elsewhere_locks_nobody_out(client, hugo):
+    for _ in range(6):
+        client.post_form(
+            "/studio/login",
+            {"email": "hugo@brand.example", "password": "falsch"},
+            environ_base={"REMOTE_ADDR": "10.9.8.7"},
+        )
+    assert sign_in(client).status_code == 303
+
+
+def test_a_guesser_with_many_networks_ends_too(app, client, hugo):
+    def guess(number):
+        data = {"email": "hugo@brand.example", "password": "falsch"}
+        return client.post_form("/studio/login", data, environ_base={"REMOTE_ADDR": f"10.1.{number // 5}.1"})
+
+    answers = [guess(number).status_code for number in range(101)]
+    assert answers == [403] * 100 + [429]
+
+
+def older(client, **seconds):
+    with client.session_transaction() as kept:
+        for name, by in seconds.items():
+            kept[name] -= by
+
+
+def test_a_session_that_nobody_uses_ends(client, hugo):
+    sign_in(client)
+    older(client, staff_seen=119 * 60)
+    assert client.get("/studio/review").status_code == 200
+    older(client, staff_seen=121 * 60)
+    assert client.get("/studio/review").status_code == 303
+
+
+def test_a_session_ends_after_twelve_hours_however_much_it_is_used(client, hugo):
+    sign_in(client)
+    older(client, staff_since=12 * 3600 + 1)
+    assert client.get("/studio/review").location == "/studio/login?next=/studio/review"
+
+
+def test_a_page_left_open_until_after_the_session_leads_to_the_sign_in(client, hugo, make):
+    clip = make.clip()
+    # Its form token was of a session that the cookie holds no more.
+    answer = client.post(f"/studio/review/{clip.id}/note", data={"words": "x", "csrf_token": "old"})
+    assert (answer.status_code, answer.location) == (303, f"/studio/login?next=/studio/review/{clip.id}/note")
+    assert "Votre session est terminée" in client.get(answer.location).text
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/studio/people/3/link", "/studio/people"),
+        ("/studio/themes/3/merge", "/studio/themes"),
+        ("/studio/campaigns/hiver/close", "/studio/campaigns/hiver"),
+        ("/studio/consents/site", "/studio/consents"),
+        ("/studio/review/abcdefghij/poster", "/studio/review/abcdefghij"),
+        ("/studio/language", "/studio/review"),
+    ],
+)
+def test_after_the_sign_in_one_lands_on_a_page_and_not_on_a_forms_address(client, path, back):
+    assert client.post_form(path).location == f"/studio/login?next={back}"
+
+
+def test_a_page_of_another_session_says_what_to_do_and_offers_visitors_no_sign_in(client):
+    page = client.post("/scheme", data={"scheme": "dark", "csrf_token": "old"})
+    assert page.status_code == 403
+    assert "restée ouverte trop longtemps" in page.text
+    assert "/studio/login" not in page.text
+
+
+def test_the_sign_in_page_that_was_open_too_long_comes_back_filled_in(client, hugo):
+    page = client.post("/studio/login", data={"email": "hugo@brand.example", "password": PASSWORD})
+    assert page.status_code == 403
+    assert 'value="hugo@brand.example"' in page.text
+    assert "restée ouverte trop longtemps" in page.text

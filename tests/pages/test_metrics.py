@@ -105,6 +105,11 @@ def test_the_settings_page_says_the_same_in_words(admin_client, busy):
     page = admin_client.get("/studio/settings").text
     assert "Mises en ligne, retraits, lettres" in page
     assert "2 s de film par seconde de processeur" in page
+    rows = re.findall(r"<tr>\s*<td>([^<]+)</td>\s*<td[^>]*>([^<]*)</td>\s*<td[^>]*>([^<]*)</td>", page)
+    told = {word: (waiting, running) for word, waiting, running in rows}
+    assert told["Mises en ligne, retraits, lettres"] == ("3, le plus ancien depuis 1 min", "0")
+    assert told["Premiers aperçus et contrôles"] == ("1, le plus ancien depuis 5 min", "0")
+    assert told["Ce que personne n’attend"] == ("0", "1")
 
 
 def test_a_worker_that_was_taken_away_is_named_for_a_day_and_not_for_ever(client, runtime, busy):

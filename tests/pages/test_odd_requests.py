@@ -4,7 +4,8 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from portal.models import State
+from portal import submission
+from portal.models import Clip, State
 
 
 def cursor(text: str) -> str:
@@ -46,12 +47,17 @@ def test_a_version_too_large_for_any_database_is_a_conflict(moderator_client, ma
     assert moderator_client.post_form(f"/studio/review/{clip.id}/edit", form).status_code == 409
 
 
-def test_an_owners_token_is_not_written_to_the_log(app, client, caplog):
+def test_an_owners_token_is_not_written_to_the_log(app, client, make, runtime, caplog):
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    app.view_functions["submission.status"] = lambda **_: 1 / 0
-    assert client.get(f"/fr/s/{'k' * 43}").status_code == 500
-    assert "/<lang>/s/<token>" in caplog.text
-    assert "k" * 43 not in caplog.text.replace("\n", "")
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as session:
+        token = submission.new_link(session, session.get_one(Clip, clip.id))
+    with runtime.engine.begin() as connection:
+        # A row that no code of ours can read.
+        connection.exec_driver_sql("UPDATE clip SET fail_facts = 'spoiled'")
+    assert client.get(f"/fr/s/{token}").status_code == 500
+    assert "unexpected error route=/<lang>/s/<token>" in caplog.text
+    assert token not in caplog.text.replace("\n", "")
 
 
 def test_whoever_is_signed_in_is_told_too_that_the_database_is_away(moderator_client, runtime):
@@ -60,3 +66,31 @@ def test_whoever_is_signed_in_is_told_too_that_the_database_is_away(moderator_cl
     page = moderator_client.get("/studio/review")
     assert page.status_code == 503
     assert "<h1" in page.text
+
+
+@pytest.mark.parametrize("word", ["endpoint", "_scheme", "_external", "_anchor", "_method"])
+def test_a_query_on_the_list_of_all_clips_does_not_speak_to_the_maker_of_addresses(
+    moderator_client, make, word
+):
+    for _ in range(51):
+        make.clip(State.IN_REVIEW)
+    page = moderator_client.get(f"/studio/clips?{word}=x&state=in_review")
+    assert page.status_code == 200
+    assert 'href="/studio/clips?page=2&amp;state=in_review"' in page.text
+
+
+def test_what_a_database_says_of_a_statement_holds_nobodys_address(app, client, runtime, caplog):
+    with runtime.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE person RENAME TO elsewhere")
+    assert (
+        client.post_form("/studio/login", {"email": "nadia@mail.example", "password": "x"}).status_code == 503
+    )
+    assert "database away route=/studio/login" in caplog.text
+    assert "nadia@mail.example" not in caplog.text
+
+
+def test_a_page_that_takes_no_such_request_says_so(client):
+    page = client.post_form("/fr/clips")
+    assert page.status_code == 405
+    assert "Cette page n’existe pas" not in page.text
+    assert "pas compris cette demande" in page.text

@@ -101,3 +101,12 @@ def test_the_bar_of_the_studio_counts_letters_that_did_not_leave(moderator_clien
 def test_the_outbox_is_for_staff(client, letter):
     assert client.get("/studio/outbox").location.startswith("/studio/login")
     assert client.post_form(f"/studio/outbox/{letter(**FAILED)}/again").location.startswith("/studio/login")
+
+
+def test_a_letter_whose_address_is_forgotten_cannot_be_sent_again(admin_client, letter, runtime):
+    nobody = {"person_id": None, "address": None, **FAILED}
+    notice_id = letter(**nobody)
+    page = admin_client.get("/studio/outbox?state=failed").text
+    assert f"/studio/outbox/{notice_id}/again" not in page
+    assert admin_client.post_form(f"/studio/outbox/{notice_id}/again").status_code == 303
+    assert state_of(runtime, notice_id)[0] == NoticeState.FAILED

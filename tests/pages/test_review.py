@@ -378,3 +378,77 @@ def test_the_sheet_of_an_answered_clip_tells_what_had_been_asked(runtime, make, 
     sheet = moderator_client.get(f"/studio/review/{clip.id}")
     assert sheet.status_code == 200
     assert "On lit une plaque" in sheet.text
+
+
+def test_a_form_that_came_back_still_decides_on_the_version_that_was_watched(
+    moderator_client, admin_client, make, session
+):
+    clip = make.clip()
+    admin_client.post_form(f"/studio/review/{clip.id}/edit", {"version": 1, "title": "Un autre film"})
+    # A fault of the form, before anybody looks at versions.
+    back = approve(moderator_client, clip, check=["whole"])
+    assert back.status_code == 422
+    version = re.search(r'id="decision".*?name="version" value="(\d+)"', back.text, re.DOTALL)[1]
+    assert version == "1"
+    assert approve(moderator_client, clip, version=version).status_code == 409
+    assert in_state(session, clip) == State.IN_REVIEW
+
+
+def test_looking_at_the_letter_first_decides_on_the_version_that_was_watched(
+    moderator_client, admin_client, make, session
+):
+    clip = make.clip()
+    url, given = (
+        f"/studio/review/{clip.id}/reject",
+        {"version": 1, "reason": "off_topic", "words": "Un vélo."},
+    )
+    admin_client.post_form(f"/studio/review/{clip.id}/edit", {"version": 1, "title": "Un autre film"})
+    seen = moderator_client.post_form(url, given | {"do": "preview"})
+    version = re.search(r'name="version" value="(\d+)"', seen.text)[1]
+    assert moderator_client.post_form(url, given | {"version": version, "do": "send"}).status_code == 409
+    assert in_state(session, clip) == State.IN_REVIEW
+
+
+def test_whoever_was_told_what_changed_confirms_anew_and_decides(
+    moderator_client, admin_client, make, session
+):
+    clip = make.clip()
+    admin_client.post_form(f"/studio/review/{clip.id}/edit", {"version": 1, "title": "Un autre film"})
+    told = approve(moderator_client, clip)
+    assert told.status_code == 409
+    assert "checked" not in re.search(r'id="checks".*?</fieldset>', told.text, re.DOTALL)[0]
+    version = re.search(r'id="decision".*?name="version" value="(\d+)"', told.text, re.DOTALL)[1]
+    assert approve(moderator_client, clip, version=version).status_code == 303
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_a_decision_pressed_twice_is_taken_once_and_leads_on(moderator_client, make, session, verdict):
+    clip = make.clip()
+    data = {"version": 1, "title": clip.title, "reason": "off_topic", "words": "Un vélo.", **CHECKED}
+    answers = [moderator_client.post_form(f"/studio/review/{clip.id}/{verdict}", data) for _ in range(2)]
+    assert [answer.location for answer in answers] == [f"/studio/review?done={clip.id}"] * 2
+    assert len(review.sheet(session, clip.id).decisions) == 1
+
+
+def test_a_decision_leads_to_the_clip_behind_it_and_not_back_to_those_that_were_passed(
+    moderator_client, make
+):
+    _passed, decided, following = make.clip(), make.clip(), make.clip()
+    answer = approve(moderator_client, decided)
+    assert answer.location == f"/studio/review/{following.id}?done={decided.id}"
+
+
+def test_ones_own_refusal_is_reopened_by_somebody_else_and_the_page_says_so(
+    moderator_client, admin_client, make, session
+):
+    clip = make.clip()
+    given = {"version": 1, "reason": "off_topic", "words": "Un vélo."}
+    moderator_client.post_form(f"/studio/review/{clip.id}/reject", given)
+    mine = moderator_client.get(f"/studio/review/{clip.id}").text
+    assert f"/studio/review/{clip.id}/reopen" not in mine
+    assert "Un autre regard est nécessaire" in mine
+    assert f"/studio/review/{clip.id}/reopen" not in moderator_client.get("/studio/clips").text
+    assert f"/studio/review/{clip.id}/reopen" in admin_client.get(f"/studio/review/{clip.id}").text
+    answer = moderator_client.post_form(f"/studio/review/{clip.id}/reopen", {"version": 2})
+    assert "Un autre regard est nécessaire" in moderator_client.get(answer.location).text
+    assert in_state(session, clip) == State.REJECTED

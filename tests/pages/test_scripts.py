@@ -39,7 +39,7 @@ def page(browser, tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page(base_url=f"http://127.0.0.1:{server.server_address[1]}")
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         yield page
         page.close()
         server.shutdown()
@@ -126,3 +126,116 @@ def test_whoever_had_the_button_of_a_waiting_version_is_led_to_its_heading(page,
     page.locator("#keep").focus()
     page.locator("#waiting-version[data-state=failed]").wait_for()
     assert page.evaluate("() => document.activeElement.id") == "versions"
+
+
+FILM = (
+    "<clip-player data-seconds='9' data-words='{words}'><div class='view'><video muted preload='none'>"
+    "<source src='/low.mp4' type='video/mp4' data-label='360p'><source src='/high.mp4' type='video/mp4' data-label='720p'>"
+    "<track kind='captions' srclang='fr' label='Français' src='/fr.vtt'><track kind='captions' srclang='en' label='English' src='/en.vtt'>"
+    "</video></div></clip-player>"
+)
+NAMES = json.dumps({
+    "play": "Lire", "settings": "Vitesse et qualité", "captions": "Sous-titres", "speed": "Vitesse", "quality": "Qualité",
+    "auto": "Automatique", "off": "Aucun", "slow": "Connexion lente.", "lower": "Passer en {label} ?",
+})  # fmt: skip
+
+
+def test_the_menus_of_the_player_open_with_what_is_chosen_and_shut_again(page, tmp_path):
+    written(tmp_path, "index.html", FILM.format(words=NAMES), "player.js")
+    page.goto("/index.html")
+    opens = page.get_by_role("button", name="Vitesse et qualité")
+    opens.click()
+    page.get_by_label("1×", exact=True).and_(page.locator(":focus")).wait_for()
+    assert opens.get_attribute("aria-expanded") == "true"
+    page.get_by_label("1,25×").check()
+    assert page.evaluate("() => document.querySelector('video').playbackRate") == 1.25
+    page.get_by_label("720p").check()
+    assert page.evaluate("() => localStorage.quality") == "720p"
+    page.keyboard.press("Escape")
+    page.get_by_label("720p").wait_for(state="hidden")
+    assert page.evaluate("() => document.activeElement.dataset.do") == "settings"
+    page.get_by_role("button", name="Sous-titres").click()
+    page.get_by_label("English").check()
+    shown = page.evaluate("() => [...document.querySelector('video').textTracks].map(one => one.mode)")
+    assert shown == ["hidden", "showing"]
+
+
+def test_where_a_film_stands_still_a_lighter_file_is_offered_by_its_name(page, tmp_path):
+    written(tmp_path, "index.html", FILM.format(words=NAMES), "player.js")
+    page.clock.install()
+    page.goto("/index.html")
+    # Neither file ever answers.
+    page.route("**/*.mp4", lambda _route: None)
+    page.evaluate(
+        "() => { localStorage.quality = '720p'; void document.querySelector('clip-player').play(); }"
+    )
+    page.locator("video[src$='/high.mp4']").wait_for()
+    page.evaluate("() => document.querySelector('video').dispatchEvent(new Event('waiting'))")
+    for _ in range(40):
+        page.clock.fast_forward(9000)
+        if page.locator(".says", has_text="Connexion lente.").is_visible():
+            break
+    page.get_by_role("button", name="Passer en 360p ?").click()
+    page.locator("video[src$='/low.mp4']").wait_for()
+    page.evaluate("() => document.querySelector('video').dispatchEvent(new Event('waiting'))")
+    page.clock.fast_forward(9000)
+    assert page.get_by_role("button", name="Passer en 360p ?").count() == 0
+
+
+SHARED = (
+    "<p role='status' id='live-said'></p><p id='live-slow'></p><template id='live-copied'>Copié</template>"
+    "<template id='live-not-copied'>Copie impossible.</template>"
+    "<button type='button' data-copy='https://portal.example/c/1'><svg></svg>Copier le lien</button><textarea></textarea>"
+)
+
+
+def test_a_link_is_copied_where_the_browser_keeps_the_clipboard_shut(page, tmp_path):
+    written(tmp_path, "index.html", SHARED, "site.js")
+    page.clock.install()
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined });")
+    page.goto("/index.html")
+    page.get_by_role("button", name="Copier le lien").click()
+    page.get_by_role("button", name="Copié").wait_for()
+    assert page.locator("#live-said").text_content() == "Copié"
+    page.clock.fast_forward(3000)
+    page.get_by_role("button", name="Copier le lien").wait_for()
+    assert page.locator("button svg").count() == 1
+    page.locator("textarea").press("ControlOrMeta+v")
+    assert page.locator("textarea").input_value() == "https://portal.example/c/1"
+
+
+def test_a_link_that_cannot_be_copied_at_all_is_not_said_to_be(page, tmp_path):
+    written(tmp_path, "index.html", SHARED, "site.js")
+    page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false;"
+    )
+    page.goto("/index.html")
+    page.get_by_role("button", name="Copier le lien").click()
+    page.get_by_role("button", name="Copie impossible.").wait_for()
+
+
+def test_a_form_whose_answer_was_stopped_can_be_sent_again(page, tmp_path):
+    form = "<form method='post' action='/nowhere' data-submit-once><button>Envoyer</button></form>"
+    written(tmp_path, "index.html", SHARED + form, "site.js")
+    page.clock.install()
+    sent = []
+    page.route("**/nowhere", lambda route: sent.append(1) or route.fulfill(status=204))
+    page.goto("/index.html")
+    send = page.get_by_role("button", name="Envoyer")
+    send.click()
+    send.click()
+    page.clock.fast_forward(15_000)
+    send.click()
+    page.locator("form[aria-busy=true]").wait_for(state="attached")
+    assert len(sent) == 2
+
+
+def test_a_moderator_makes_the_film_faster_and_slower_by_keys(page, tmp_path):
+    written(tmp_path, "index.html", FILM.format(words=NAMES), "player.js", "review.js")
+    page.goto("/index.html")
+    page.locator(".bar2").wait_for()
+    paces = []
+    for key in ("]", "[", "["):
+        page.keyboard.press(key)
+        paces.append(page.evaluate("() => document.querySelector('video').playbackRate"))
+    assert paces == [1.25, 1, 0.75]

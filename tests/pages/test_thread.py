@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from portal import people, submission, thread
+from portal import notices, people, refusals, submission, thread
 from portal.lifecycle import OWNER
-from portal.models import Clip, Decision, Message, Notice, NoticeState, State
+from portal.models import Clip, Decision, Message, Notice, NoticeState, Person, State
 
 
 @pytest.fixture
@@ -168,3 +168,14 @@ def test_a_program_may_leave_the_line_too(client, runtime, clip):
     assert answer.status_code == 200
     with runtime.read() as session:
         assert session.scalars(select(Decision.words)).all() == ["Quel lever de soleil."]
+
+
+def test_whoever_called_the_letters_off_is_promised_an_answer_here_alone(client, runtime, clip, token):
+    with_letters = client.get(f"/fr/s/{token}/messages").text
+    assert "vous répond, ici et par e-mail." in with_letters
+    with runtime.work() as session:
+        owner = session.get_one(Person, clip.owner_id)
+        refusals.refuse(session, notices.address_hash(owner.email), "messages")
+    assert "vous répond ici." in client.get(f"/fr/s/{token}/messages").text
+    client.post_form(f"/fr/s/{token}/messages", {"words": "Bonjour", "once": "x"})
+    assert "Vous aurez la réponse ici." in client.get(f"/fr/s/{token}").text

@@ -75,7 +75,9 @@ def test_the_health_page_misses_film_tools_only_when_no_worker_takes_films(runti
 
 def test_the_studios_settings_show_the_jail_and_a_red_line_when_it_is_off(runtime, admin_client):
     say(runtime, "atelier", FIT)
-    assert 'class="late"' not in admin_client.get("/studio/settings").text
+    fit = admin_client.get("/studio/settings").text
+    assert 'class="late"' not in fit
+    assert f"aucune faille connue, version minimale : {workers.FLOOR}" in " ".join(fit.split())
     say(runtime, "old", OLD)
     page = admin_client.get("/studio/settings").text
     assert page.count('class="late"') == 2

@@ -3,14 +3,16 @@
 import pytest
 from sqlalchemy import select
 
-from portal import captions, cuts, gallery, lifecycle
+from portal import captions, cuts, gallery, lifecycle, submission, workers
 from portal.cards import Presentation
 from portal.cuts import Report
+from portal.database import db_now
 from portal.edits import EditList, Passage
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER, Actor, ActorKind
-from portal.models import AuditEvent, Caption, Clip, Cut, CutState, Film, State
+from portal.models import AuditEvent, Caption, Clip, Cut, CutState, Film, Job, JobState, State, WorkerSeen
+from portal.submission import Texts
 from portal.webvtt import Cue
 
 TEXT = "WEBVTT\n\n00:01.000 --> 00:03.000\nOn part\n\n00:04.000 --> 00:06.000\nÀ l’aube"
@@ -108,6 +110,42 @@ def test_captions_found_in_the_file_come_before_those_that_were_heard(at_work):
     assert at_work.machine([Cue(0.0, 1.0, "Écrit")], origin=captions.EMBEDDED, words=())
     assert not at_work.machine()
     assert (at_work.row().origin, at_work.row().checked_at) == ("embedded", None)
+
+
+@pytest.mark.parametrize("lang", ["", "a/b?<x>", "FR", "fr-FR", "f" * 200])
+def test_a_strangers_word_for_a_language_is_kept_by_nobody(at_work, lang):
+    assert not at_work.machine(lang=lang, origin=captions.EMBEDDED)
+
+
+def asked(runtime, clip):
+    with runtime.read() as session:
+        is_open = (Job.clip_id == clip.id, Job.state == JobState.QUEUED)
+        return sorted(session.scalars(select(Job.kind).where(*is_open)))
+
+
+def declare(runtime, clip, lang):
+    with runtime.work() as session:
+        submission.edit(session, session.get_one(Clip, clip.id), Texts(speech_lang=lang), by=OWNER)
+
+
+def test_a_language_declared_after_the_film_is_held_against_what_is_heard(runtime, at_work):
+    with runtime.work() as session:
+        captions.heard(session, session.get_one(Film, at_work.clip.film_id), "en", 0.97)
+    at_work.machine()
+    declare(runtime, at_work.clip, "fr")
+    assert asked(runtime, at_work.clip) == []
+    declare(runtime, at_work.clip, "de")
+    assert asked(runtime, at_work.clip) == [JobKind.SIGNALS]
+
+
+def test_a_film_that_nobody_could_hear_is_heard_once_its_language_is_known(runtime, make):
+    clip = make.clip(State.IN_REVIEW, speech_lang="")
+    declare(runtime, clip, "de")
+    assert asked(runtime, clip) == []
+    with runtime.work() as session:
+        session.add(WorkerSeen(name="ear", seen_at=db_now(session), facts={"speech": workers.READY}))
+    declare(runtime, clip, "en")
+    assert asked(runtime, clip) == [JobKind.CAPTIONS]
 
 
 @pytest.mark.parametrize("state", [State.WITHDRAWN, State.REJECTED])

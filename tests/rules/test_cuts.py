@@ -171,12 +171,9 @@ def test_a_finished_cut_of_a_public_clip_waits_for_a_moderator(runtime, make, st
     assert history[:3] == ["adopt_cut", "cut_ready", "propose_cut"]
 
 
-def test_a_cut_adopted_while_the_clip_is_being_published_is_shown_next(runtime, make, by):
+def test_a_cut_adopted_while_the_clip_is_being_copied_is_the_first_that_is_shown(runtime, make, by):
     clip = make.clip(State.APPROVED)
-    with runtime.work() as session:
-        lifecycle_job = JobKind.PUBLISH
-        from_queue = session.get_one(Clip, clip.id)
-        cuts.enqueue(session, from_queue, lifecycle_job)
+    say(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
     held = claimed(runtime, clip, JobKind.PUBLISH)
     with runtime.work() as session:
         publication, _ = publications.begun(session, held)
@@ -184,8 +181,31 @@ def test_a_cut_adopted_while_the_clip_is_being_published_is_shown_next(runtime, 
     finish(runtime, clip)
     say(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
     with runtime.work() as session:
-        assert publications.published(session, held, publication.id)
-    assert claimed(runtime, clip, JobKind.REPUBLISH) is not None
+        assert not publications.published(session, held, publication.id)
+    assert now(runtime, clip).state == State.APPROVED
+    anew = claimed(runtime, clip, JobKind.PUBLISH)
+    with runtime.work() as session:
+        second, _ = publications.begun(session, anew)
+        assert second.cut_id == cut(runtime, clip, 2).id
+        assert publications.published(session, anew, second.id)
+    assert letters(runtime)[-1].kind == "published"
+
+
+def test_a_copy_of_a_cut_that_counts_no_more_is_never_shown_first(runtime, make):
+    clip = make.clip(State.APPROVED)
+    say(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
+    held = claimed(runtime, clip, JobKind.PUBLISH)
+    with runtime.work() as session:
+        publication, _ = publications.begun(session, held)
+    propose(runtime, clip)
+    finish(runtime, clip)
+    with runtime.work() as session:
+        # As a worker on another connection finds it that ends in the very moment of the adoption.
+        session.get_one(Clip, clip.id).cut_id = cut(runtime, clip, 2).id
+    with runtime.work() as session:
+        assert not publications.published(session, held, publication.id)
+    assert now(runtime, clip).state == State.APPROVED
+    assert claimed(runtime, clip, JobKind.PUBLISH) is not None
 
 
 def test_the_owner_is_told_once_what_was_changed_before_it_is_public(runtime, make, by):

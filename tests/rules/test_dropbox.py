@@ -10,7 +10,7 @@ from portal.database import db_now
 from portal.dropbox import Outcome
 from portal.errors import Code, Missing, TooMuch
 from portal.mail_reading import read_content, read_heading
-from portal.models import Clip, ClipLink, Consent, IncomingMail, Message, Notice, Person, State
+from portal.models import Clip, ClipLink, Consent, Film, IncomingMail, Message, Notice, Person, State
 from portal.notices import NoticeKind
 from tests.letters_in import FILM, TRUSTED, mail, said
 
@@ -338,6 +338,20 @@ def test_a_film_without_a_word_is_an_answer(runtime, post, reply_to):
     assert count(runtime, Message) == 0
 
 
+@pytest.mark.parametrize(("results", "state"), [(PROVEN, State.IN_REVIEW), ("", State.PROCESSING)])
+def test_an_answer_that_proves_itself_lets_the_clip_go_on_that_waited_for_its_owner(
+    runtime, make, post, session, results, state
+):
+    clip = make.clip(State.PROCESSING, owner=make.person("nadia@mail.example"), is_vouched=False)
+    with runtime.work() as work:
+        now = db_now(work)
+        film = {"clip_id": clip.id, "number": 1, "key": "o/f", "size_bytes": 9, "facts": {}}
+        work.add(Film(id="f" * 32, **film, received_at=now, ready_at=now))
+    address = addresses.reply_address(INBOX, clip.id, key=runtime.settings.site.secret_key)
+    post(address=address, words="C’est bien moi.", results=results)
+    assert session.get_one(Clip, clip.id).state == state
+
+
 # What is kept ----------------------------------------------------------------------------------------------
 
 
@@ -375,27 +389,3 @@ def test_films_that_nobody_agreed_to_count_as_drafts_too(runtime, post):
         clip = session.scalars(select(Clip).limit(1)).one()
         consent.give(session, clip, ["site"], lang="fr", via="site", brand="Solène")
     assert post(results=PROVEN, message_id="<again@mail.example>").outcome is Outcome.TAKING
-
-
-def test_a_film_that_nobody_agreed_to_show_is_given_up_after_thirty_days_without_a_letter(runtime, post):
-    post(results=PROVEN, films=(FILM,))
-    with runtime.work() as session:
-        session.execute(update(Clip).values(state=State.PROCESSING))
-        assert dropbox.give_up(session) == 0
-        session.execute(update(Clip).values(state_since=db_now(session) - timedelta(days=31)))
-    with runtime.work() as session:
-        assert dropbox.give_up(session) == 1
-    assert only(runtime, Clip).state == State.WITHDRAWN
-    assert count(runtime, Notice) == 1
-
-
-def test_a_film_that_was_agreed_to_is_never_given_up(runtime, post):
-    post(results=PROVEN, films=(FILM,))
-    with runtime.work() as session:
-        session.execute(
-            update(Clip).values(state=State.PROCESSING, state_since=db_now(session) - timedelta(days=31))
-        )
-        clip = session.scalars(select(Clip)).one()
-        consent.give(session, clip, ["site"], lang="fr", via="site", brand="Solène")
-    with runtime.work() as session:
-        assert dropbox.give_up(session) == 0

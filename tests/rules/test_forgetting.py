@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import notices, people, review, submission, withdrawal
+from portal import notices, owners, people, review, submission, withdrawal
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, OWNER, Actor, ActorKind, enqueue
@@ -24,7 +24,7 @@ def addresses(session):
 
 
 def test_an_address_that_was_corrected_does_not_stay_behind(runtime, make, session):
-    clip = make.clip(State.DRAFT, owner=make.person("lea@mail.exampl"))
+    clip = make.clip(State.DRAFT, owner=make.person("lea@mail.exampl"), is_vouched=False)
     edit(runtime, clip, email="lea@mail.example")
     assert addresses(session) == {"lea@mail.example"}
 
@@ -32,12 +32,12 @@ def test_an_address_that_was_corrected_does_not_stay_behind(runtime, make, sessi
 def test_an_address_that_other_clips_belong_to_stays(runtime, make, session):
     owner = make.person("lea@mail.example")
     make.clip(State.PUBLISHED, owner=owner)
-    edit(runtime, make.clip(State.DRAFT, owner=owner), email="lea@work.example")
+    edit(runtime, make.clip(State.DRAFT, owner=owner, is_vouched=False), email="lea@work.example")
     assert addresses(session) == {"lea@mail.example", "lea@work.example"}
 
 
 def test_staff_who_once_gave_a_clip_keep_their_sign_in(runtime, make, session, moderator):
-    edit(runtime, make.clip(State.DRAFT, owner=moderator), email="lea@mail.example")
+    edit(runtime, make.clip(State.DRAFT, owner=moderator, is_vouched=False), email="lea@mail.example")
     assert moderator.email in addresses(session)
     with runtime.work() as writing:
         people.forget_if_clipless(writing, moderator.id)
@@ -92,3 +92,19 @@ def test_an_erased_clip_keeps_nothing_that_a_film_tool_said_of_its_file(runtime,
         writing.flush()
         withdrawal.erased(writing, held, by=CLOCK)
     assert session.scalars(select(Job.error_detail)).all() == [None]
+
+
+def test_a_colleague_who_left_is_forgotten_like_any_owner(runtime, session, administrator, moderator):
+    with runtime.work() as writing:
+        people.remove_staff(writing, moderator.id, by=Actor(ActorKind.ADMIN, administrator.id))
+        people.forget_if_clipless(writing, moderator.id)
+    assert moderator.email not in addresses(session)
+
+
+def test_a_colleague_who_left_and_has_no_clip_can_have_everything_erased(
+    runtime, session, administrator, moderator
+):
+    with runtime.work() as writing:
+        people.remove_staff(writing, moderator.id, by=Actor(ActorKind.ADMIN, administrator.id))
+        owners.erase(writing, writing.get_one(Person, moderator.id), lang="fr")
+    assert moderator.email not in addresses(session)

@@ -26,7 +26,7 @@ def published(make, empty_buckets):
 
 
 def stored(*ids, each=1):
-    return [(one, StoredObject(f"p/{one}/{number}", 1)) for one in ids for number in range(each)]
+    return [(one, [StoredObject(f"p/{one}/{number}", 1) for number in range(each)]) for one in ids]
 
 
 def test_a_portion_ends_with_the_id_that_fills_it_and_what_bears_one_id_stays_together(monkeypatch):
@@ -36,7 +36,9 @@ def test_a_portion_ends_with_the_id_that_fills_it_and_what_bears_one_id_stays_to
     portions = list(rounds._portions(iter("abcdef"), iter(listed)))
     assert [one.ids for one in portions] == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert [len(one.objects) for one in portions] == [6, 3, 3]
-    assert [one for portion in portions for one in portion.objects] == [one for _, one in listed]
+    assert [one for portion in portions for one in portion.objects] == [
+        one for _, some in listed for one in some
+    ]
 
 
 def test_no_more_than_a_portion_is_read_ahead():
@@ -71,6 +73,17 @@ def test_the_same_is_found_in_the_smallest_portions(runtime, make, published, mo
     monkeypatch.setattr(rounds, "PAGE", 1)
     assert set(check(runtime)) == set(whole)
     assert len(check(runtime)) == len(whole)
+
+
+def test_objects_are_told_apart_by_their_own_place_in_the_key_whatever_an_id_is_like():
+    keys_ = ["o/2026/07/2026/x", "o/2026/07/2026/y", "o/2026/08/b/x", "p/p/t/x", "p/pp/t/x", "p//x", "x"]
+    listed = [StoredObject(key, 1) for key in keys_]
+    found = [(whose, [one.key for one in some]) for whose, some in rounds._by_owner(listed)]
+    assert [(whose, len(some)) for whose, some in found] == [
+        ("2026", 2), ("b", 1), ("p", 1), ("pp", 1), ("", 1), ("", 1),
+    ]  # fmt: skip
+    assert [key for _, some in found for key in some] == keys_
+    assert all(rounds.owner(key) == whose for whose, some in found for key in some)
 
 
 class Jumbled(Storage):

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import crash, importing, submission
+from portal.errors import Code
 from portal.lifecycle import Actor, ActorKind
 from portal.models import Clip, Film, State
 from portal.storage import Bucket
@@ -89,6 +90,41 @@ def test_a_side_file_that_tells_of_a_film_not_named_is_refused(tmp_path):
     side.write_text("file,title\na.mp4,A\nb.mp4,B\n")
     with pytest.raises(ValueError, match=r"tells of b\.mp4"):
         importing.wishes(["a.mp4"], side, {}, default_lang="fr")
+
+
+def test_films_of_one_name_in_two_folders_keep_what_is_told_of_each(tmp_path):
+    side = tmp_path / "side.csv"
+    side.write_text("file,email\nanna/IMG_1.MOV,anna@mail.example\nben/IMG_1.MOV,ben@mail.example\n")
+    for files in ([], [str(tmp_path / "ben" / "IMG_1.MOV"), str(tmp_path / "anna" / "IMG_1.MOV")]):
+        found = importing.wishes(files, side, {}, default_lang="fr")
+        assert {(wish.path.parent.name, wish.texts.email) for wish in found} == {
+            ("anna", "anna@mail.example"), ("ben", "ben@mail.example"),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("folders", [("anna", "ben"), ("anna",)])
+def test_a_name_that_may_mean_two_films_or_rows_is_refused(tmp_path, folders):
+    side = tmp_path / "side.csv"
+    rows = ["IMG_1.MOV"] if len(folders) > 1 else ["IMG_1.MOV", "ben/IMG_1.MOV"]
+    side.write_text("\n".join(["file", *rows]) + "\n")
+    files = [str(tmp_path / "films" / folder / "IMG_1.MOV") for folder in folders]
+    with pytest.raises(ValueError, match="have the same name"):
+        importing.wishes(files, side, {}, default_lang="fr")
+
+
+def test_a_name_alone_is_enough_where_it_means_one_film(tmp_path):
+    side = tmp_path / "side.csv"
+    side.write_text("file,email\na.mp4,anna@mail.example\n")
+    (found,) = importing.wishes([str(tmp_path / "films" / "a.mp4")], side, {}, default_lang="fr")
+    assert found.texts.email == "anna@mail.example"
+
+
+@pytest.mark.parametrize("lang", ["it", "de-CH", ""])
+def test_a_language_that_the_site_does_not_speak_is_refused(runtime, wish, lang):
+    report = importing.bring(runtime, dataclasses.replace(wish, lang=lang), by=BY)
+    assert report.error.fields == {"lang": Code.UNKNOWN_LANGUAGE}
+    with runtime.read() as session:
+        assert session.scalar(select(func.count()).select_from(Clip)) == 0
 
 
 def test_a_wrong_year_in_a_side_file_is_said_with_its_film(tmp_path):

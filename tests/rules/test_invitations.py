@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from config import ProofSettings
-from portal import addresses, campaigns, invitations, letters, notices, refusals, submission
+from portal import addresses, campaigns, invitations, letters, notices, refusals, submission, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed
 from portal.lifecycle import OWNER, Actor, ActorKind
@@ -197,17 +197,28 @@ def test_one_reminder_leaves_with_the_same_link_and_no_second(runtime, make, ses
     assert token_of(runtime, kind="reminder") == first
 
 
-@pytest.mark.parametrize("why", ["opened", "begun", "ended", "refused", "closed", "never"])
-def test_no_reminder_for_who_looked_began_or_does_not_want_one(runtime, make, session, why):
+def test_a_look_at_the_link_is_counted_and_changes_nothing_else(runtime, make, session):
+    make.campaign()
+    take(runtime, "email\nada@mail.example\n")
+    send(runtime)
+    token = token_of(runtime)
+    with runtime.work() as work:
+        # A mail scanner looks, too: whole lists would get no reminder.
+        invitations.opened(work, invitations.by_token(work, token))
+    assert one(session).opened_at is not None
+    shift(runtime, days=8)
+    assert post(runtime) == 1
+
+
+@pytest.mark.parametrize("why", ["begun", "ended", "refused", "closed", "never"])
+def test_no_reminder_for_who_began_or_does_not_want_one(runtime, make, session, why):
     made = make.campaign()
     take(runtime, "email\nada@mail.example\n")
     send(runtime)
     token = token_of(runtime)
     with runtime.work() as work:
         found = invitations.by_token(work, token)
-        if why == "opened":
-            invitations.opened(work, found)
-        elif why == "ended":
+        if why == "ended":
             invitations.end(work, found, by=BY)
         elif why == "refused":
             refusals.refuse(work, found.email_hash, "invitations")
@@ -368,6 +379,45 @@ def test_asking_by_address_writes_to_invited_ones_alone(runtime, make, session, 
     assert len(written(session)) - before == (email == "bo@mail.example")
 
 
+def test_asking_by_address_finds_the_older_invitation_that_can_still_be_used(runtime, make, session):
+    make.campaign()
+    make.campaign("hiver", title="L’hiver")
+    for slug in ("quotidien", "hiver"):
+        take(runtime, "email\nada@mail.example\n", slug=slug)
+        send(runtime, slug)
+    with runtime.work() as work:
+        work.execute(update(Invitation).values(created_at=Invitation.created_at))
+        campaigns.close(work, campaigns.by_slug(work, "hiver"), by=BY)
+        invitations.ask_again_by_address(work, "ada@mail.example")
+    session.rollback()
+    newest = session.scalars(select(Notice).order_by(Notice.id.desc())).first()
+    older = session.scalars(select(Invitation).order_by(Invitation.created_at)).first()
+    assert newest.about == older.id
+    assert newest.occasion.count(":") == 2
+
+
+def test_a_guest_whose_draft_was_given_up_may_begin_again(runtime, make, session):
+    make.campaign(invited_only=True)
+    take(runtime, "email\nada@mail.example\n")
+    send(runtime)
+    token, past = token_of(runtime), db_now(session) - timedelta(days=31)
+    first = make.clip(State.DRAFT, owner=make.person("ada@mail.example"), state_since=past)
+    with runtime.work() as work:
+        work.execute(update(Invitation).values(clip_id=first.id, begun_at=past))
+    assert withdrawal.abandon_stale(runtime.work) == 1
+    assert session.get_one(Clip, first.id).state == State.ERASED
+    assert begin(runtime, token).id == one(session).clip_id
+
+
+def test_rows_without_an_address_do_not_wait_for_anybody_to_send_them(runtime, make, session):
+    make.campaign()
+    take(runtime)
+    shift(runtime, days=151)
+    with runtime.work() as work:
+        invitations.forget_old(work)
+        assert invitations.counts(work, campaigns.by_slug(work, "quotidien")) == (2, 0)
+
+
 def test_who_did_not_come_is_forgotten_three_months_after_the_end(runtime, make, session):
     make.campaign()
     take(runtime)
@@ -399,3 +449,46 @@ def test_a_clip_that_was_begun_stays_a_draft_until_it_is_sent(runtime, make, ses
     take(runtime)
     send(runtime)
     assert begin(runtime, token_of(runtime)).state == State.DRAFT
+
+
+# An invitation that was handed on ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proven(runtime, make):
+    """The link of a guest whose purchase is proven by the list."""
+    make.campaign()
+    take(runtime)
+    send(runtime)
+    with runtime.work() as work:
+        work.execute(update(Invitation).values(level="purchase_proven", proof="orders"))
+    return token_of(runtime)
+
+
+def level_of(session, clip):
+    session.rollback()
+    held = session.get_one(Clip, clip.id)
+    proofs = session.scalars(select(OwnerProof.method).where(OwnerProof.clip_id == clip.id)).all()
+    return held.owner_level, proofs
+
+
+def give_address(runtime, clip, email):
+    with runtime.work() as work:
+        submission.edit(work, work.get_one(Clip, clip.id), Texts(email=email), by=OWNER)
+
+
+def test_under_the_invited_address_a_link_proves_what_the_list_proved(runtime, proven, session):
+    assert level_of(session, begin(runtime, proven)) == ("purchase_proven", ["orders"])
+
+
+def test_a_link_that_was_handed_on_proves_no_purchase(runtime, proven, session):
+    clip = begin(runtime, proven, Texts(email="eve@mail.example", first_name="Eve"))
+    assert level_of(session, clip) == ("invited", ["forwarded"])
+
+
+def test_a_proof_does_not_go_over_to_another_address(runtime, proven, session):
+    clip = begin(runtime, proven)
+    give_address(runtime, clip, "eve@mail.example")
+    assert level_of(session, clip) == ("invited", ["forwarded"])
+    give_address(runtime, clip, "ada@mail.example")
+    assert level_of(session, clip) == ("purchase_proven", ["orders"])

@@ -6,6 +6,7 @@ from email import policy
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from config import MailSettings
 from portal.errors import Code, Unavailable
@@ -24,8 +25,18 @@ LETTER = {
 class Letters:
     """Takes every letter, or refuses each."""
 
-    def __init__(self, *, refuses=False):
-        self.taken, self.refuses = [], refuses
+    def __init__(self, *, refuses=False, rcpt=""):
+        self.taken, self.refuses, self.rcpt, self.passwords = [], refuses, rcpt, []
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 -- the library's name
+        if self.rcpt:
+            return self.rcpt
+        envelope.rcpt_tos.append(address)
+        return "250 known"
+
+    def authenticate(self, _server, _session, _envelope, _mechanism, data):
+        self.passwords.append(data.password.decode())
+        return AuthResult(success=True)
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 -- the library's name
         if self.refuses:
@@ -38,13 +49,14 @@ class Letters:
 def post_office():
     opened = []
 
-    def open_office(**options):
+    def open_office(*, auth=False, **options):
         letters = Letters(**options)
         # The library cannot be asked for any free port: it is chosen just before.
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        office = Controller(letters, hostname="127.0.0.1", port=port, ready_timeout=30)
+        asks = {"authenticator": letters.authenticate, "auth_require_tls": False} if auth else {}
+        office = Controller(letters, hostname="127.0.0.1", port=port, ready_timeout=30, **asks)
         office.start()
         opened.append(office)
         return letters, f"smtp://127.0.0.1:{port}"
@@ -91,6 +103,45 @@ def test_a_server_that_is_away_is_a_fault_with_words(tmp_path):
     assert away.fault()
     with pytest.raises(Unavailable):
         away.send(**LETTER)
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail", "is_final"),
+    [
+        ("550 5.1.1 <nadia@mail.example> unknown", "550 5.1.1", True),
+        ("554 no nadia@mail.example here", "554", True),
+        ("450 4.2.0 <nadia@mail.example> greylisted", "450 4.2.0", False),
+    ],
+)
+def test_what_a_server_says_of_an_address_is_kept_as_figures_alone(
+    tmp_path, post_office, answer, detail, is_final
+):
+    _letters, url = post_office(rcpt=answer)
+    with pytest.raises(Unavailable) as caught:
+        mailer(tmp_path, url).send(**LETTER)
+    assert caught.value.facts == {"detail": detail, **({"is_final": True} if is_final else {})}
+
+
+@pytest.mark.parametrize(("host", "is_sent"), [("127.0.0.1", True), ("localhost.mail.example", False)])
+def test_a_password_goes_to_another_machine_only_behind_tls(
+    tmp_path, post_office, monkeypatch, host, is_sent
+):
+    letters, url = post_office(auth=True)
+    port = int(url.rpartition(":")[2])
+    # Another machine by its name, this one by its wire.
+    real = socket.create_connection
+    monkeypatch.setattr(
+        socket, "create_connection", lambda _address, *rest, **more: real(("127.0.0.1", port), *rest, **more)
+    )
+    away = mailer(tmp_path, f"smtp://portal:secret@{host}:{port}")
+    if is_sent:
+        away.send(**LETTER)
+        assert letters.passwords == ["secret"]
+        return
+    assert "no TLS" in (away.fault() or "")
+    with pytest.raises(Unavailable):
+        away.send(**LETTER)
+    assert letters.passwords == []
 
 
 def test_a_line_break_in_a_title_adds_no_header(tmp_path):

@@ -1,12 +1,16 @@
 """How sure we are of an owner: levels rise with a named proof, numbers are held against a list of orders."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import select
 
-from config import ProofSettings
+from config import ROOT, ProofSettings
 from portal import owner_levels, proofs
 from portal.errors import Code, Unacceptable, Unavailable
-from portal.lifecycle import Actor, ActorKind
+from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.models import AuditEvent, Clip, OwnerLevel
 
 BY = Actor(ActorKind.MODERATOR, 7)
@@ -105,3 +109,58 @@ def test_a_list_that_cannot_be_read_is_our_trouble_and_no_lie(tmp_path):
 def test_without_a_list_no_check_is_switched_on():
     assert proofs.switched_on(ProofSettings()) == []
     assert "orders" in proofs.CHECKS
+
+
+OWN_CHECK = """
+from portal.proofs.claims import Check, Proof
+
+CHECK = Check("garage", lambda settings: True, lambda claim, settings: Proof("garage", claim.number[:2]))
+"""
+ASK = """
+import sys
+import portal
+from config import ProofSettings
+
+portal.__path__.insert(0, sys.argv[1])
+from portal import proofs
+
+print(proofs.switched_on(ProofSettings()), proofs.prove(proofs.Claim("AB123"), ProofSettings()))
+"""
+
+
+def test_a_file_beside_the_others_is_a_check(tmp_path):
+    """On a copy of the folder, in a process of its own: checks are found when the portal starts."""
+    folder = tmp_path / "proofs"
+    shutil.copytree(ROOT / "portal" / "proofs", folder)
+    (folder / "garage.py").write_text(OWN_CHECK, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['garage'] Proof(method='garage', reference='AB')"
+
+
+# Another owner -------------------------------------------------------------------------------------------
+
+
+def let_go(runtime, clip):
+    with runtime.work() as work:
+        return owner_levels.let_go(work, work.get_one(Clip, clip.id), by=OWNER)
+
+
+def test_what_was_checked_about_an_address_ends_with_it(runtime, make, session):
+    clip = make.clip()
+    raised(runtime, clip, OwnerLevel.PURCHASE_PROVEN, method="orders", reference="…2345")
+    assert [let_go(runtime, clip) for _again in range(2)] == [True, False]
+    assert session.get_one(Clip, clip.id).owner_level == "not_proven"
+    assert owner_levels.proofs(session, clip.id) == []
+    told = session.scalars(select(AuditEvent).where(AuditEvent.verb == "owner_level")).all()
+    assert told[-1].detail == {"level": "not_proven", "method": "other_owner"}
+
+
+def test_what_a_colleague_has_seen_stays(runtime, make, session):
+    clip = make.clip()
+    raised(runtime, clip, OwnerLevel.INVITED, reference="carte vue")
+    raised(runtime, clip, OwnerLevel.PURCHASE_PROVEN, method="orders")
+    let_go(runtime, clip)
+    assert session.get_one(Clip, clip.id).owner_level == "invited"
+    assert [one.method for one in owner_levels.proofs(session, clip.id)] == ["staff"]

@@ -176,4 +176,4 @@ def test_the_archive_holds_what_was_agreed_to_in_full(runtime, make, owner, sess
         data = found.read("data.json").decode()
     assert "Le Galibier" in page
     assert "lea@mail.example" in page
-    assert '"text_sha256"' in data
+    assert '"sha256"' in data

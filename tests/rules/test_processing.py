@@ -13,7 +13,7 @@ from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, enqueue, move
-from portal.models import Clip, Film, Job, JobState, Notice, Publication, Rendition, State
+from portal.models import Clip, CoSignature, Film, Job, JobState, Notice, Publication, Rendition, State
 
 
 @pytest.fixture
@@ -360,3 +360,17 @@ def test_what_could_be_watched_of_an_earlier_film_goes_when_the_next_one_is_read
             {},
             {},
         ]
+
+
+def test_who_agreed_to_an_earlier_film_is_told_when_another_is_ready(runtime, clip, session):
+    with runtime.work() as writing:
+        before = db_now(writing) - timedelta(hours=1)
+        writing.add(
+            CoSignature(
+                id="s" * 32, clip_id=clip.id, name="Malik", email="malik@mail.example", state="agreed",
+                created_at=before, asked_at=before, answered_at=before,
+            )
+        )  # fmt: skip
+    ready(runtime, clip, ask(runtime, clip))
+    (letter,) = session.scalars(select(Notice).where(Notice.kind == "co_film_changed"))
+    assert (letter.address, letter.about) == ("malik@mail.example", "s" * 32)

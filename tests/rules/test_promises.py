@@ -11,7 +11,19 @@ from portal import fsck, keys
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, enqueue, move
-from portal.models import AuditEvent, Clip, Cut, Decision, Film, Job, JobState, Publication, Rendition, State
+from portal.models import (
+    AuditEvent,
+    Clip,
+    Cut,
+    Decision,
+    Film,
+    Job,
+    JobState,
+    Publication,
+    Rendition,
+    State,
+    WorkerSeen,
+)
 from portal.storage import Bucket
 
 MASTER = b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI="audio.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360.m3u8\n'
@@ -182,6 +194,26 @@ def test_i28_a_shown_cut_of_unknown_making_or_made_without_walls_or_with_known_h
 ):
     write(runtime, update(Cut).values(**values))
     assert names(new()) == {"I28"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "repair"),
+    [
+        ({"sandbox": "1", "ffmpeg_floor_ok": True, "lanes": ["slow"]}, "remake"),
+        ({"sandbox": "1", "ffmpeg_floor_ok": None}, "remake"),
+        ({"sandbox": "off", "ffmpeg_floor_ok": True}, ""),
+        ({"sandbox": "1", "ffmpeg_floor_ok": False}, ""),
+        ({"sandbox": "1", "ffmpeg_floor_ok": True, "lanes": ["light"]}, ""),
+        ({"sandbox": "1", "unfit": ["no sandbox holds here"]}, ""),
+        (None, ""),
+    ],
+)
+def test_i28_is_mended_only_where_the_workers_would_do_better(runtime, shown, new, facts, repair):
+    write(runtime, update(Cut).values(sandbox="off"))
+    if facts is not None:
+        with runtime.work() as session:
+            session.add(WorkerSeen(name="films@host/0", seen_at=db_now(session), facts=facts))
+    assert [(one.invariant, one.repair) for one in new()] == [("I28", repair)]
 
 
 def test_i28_says_nothing_of_a_version_that_a_distribution_may_have_mended(runtime, shown, new):

@@ -2,17 +2,46 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
-from portal import leases, lifecycle, readiness, review, submission, withdrawal
+from portal import (
+    leases,
+    lifecycle,
+    notices,
+    owners,
+    people,
+    readiness,
+    refusals,
+    review,
+    submission,
+    support,
+    thread,
+    withdrawal,
+    wordings,
+)
 from portal.database import db_now
 from portal.errors import Code, Conflict, Unacceptable
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER, WORKER, Actor, ActorKind
-from portal.models import Clip, Film, Job, JobState, State
+from portal.models import (
+    Clip,
+    ClipLink,
+    ConsentText,
+    Film,
+    Job,
+    JobState,
+    Message,
+    Notice,
+    Person,
+    Refusal,
+    SignInLink,
+    State,
+    SupportCase,
+)
+from portal.notices import NoticeKind
 from portal.submission import Texts
 
 
@@ -81,7 +110,7 @@ def test_a_date_of_publication_at_the_end_of_the_calendar_is_refused(runtime, ma
         at = datetime.fromisoformat("9999-12-31T23:59:59-12:00")
         by = Actor(ActorKind.PROGRAM, 1)
         review.approve(session, held, by=by, seen_version=held.version, publish_at=at)
-    assert refused.value.fields == {"publish_at": Code.WRONG_DATE}
+    assert refused.value.fields == {"publish_at": Code.DATE_TOO_FAR}
 
 
 def test_an_owner_who_takes_back_while_the_worker_reports_is_not_turned_away(runtime, make, session):
@@ -103,6 +132,70 @@ def test_an_owner_who_takes_back_while_the_worker_reports_is_not_turned_away(run
             lifecycle.move(writing, writing.get_one(Clip, clip.id), "publish", by=WORKER)
         owner.result(timeout=30)
     assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
+
+
+def case(session, clip):
+    support.open_case(
+        session, clip, words="Rien ne va", phone="+33 1 23 45 67 89", by=OWNER, support="help@brand.example",
+        default_lang="fr", token="t",
+    )  # fmt: skip
+
+
+def sign_in_of(session, clip):
+    return session.scalars(select(SignInLink).where(SignInLink.person_id == clip.owner_id)).one()
+
+
+TWICE = {
+    "a letter": (
+        Notice,
+        lambda session, clip: notices.tell(session, NoticeKind.PUBLISHED, clip, occasion="one"),
+    ),
+    "a case": (SupportCase, case),
+    "a person": (
+        Person,
+        lambda session, _clip: people.person_for_email(session, "new@mail.example", lang="fr"),
+    ),
+    "a refusal": (Refusal, lambda session, _clip: refusals.refuse(session, "a" * 64, "invitations")),
+    "a message": (
+        Message,
+        lambda session, clip: thread.add(session, clip, "Bonjour", author=OWNER, token="t"),
+    ),
+    "a link of the owner's space": (
+        ClipLink,
+        lambda session, clip: owners.open_clip(session, clip, sign_in_of(session, clip), key="k"),
+    ),
+    "a text to agree to": (
+        ConsentText,
+        lambda session, _clip: wordings.text_for(session, "site", "de", brand="Solène"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_of_two_who_do_the_same_in_the_same_moment_the_second_finds_what_the_first_made(runtime, make, what):
+    table, does = TWICE[what]
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as session:
+        ends = db_now(session) + timedelta(days=1)
+        session.add(
+            SignInLink(person_id=clip.owner_id, token_hash="s" * 64, purpose="welcome", expires_at=ends)
+        )
+        counted = select(func.count()).select_from(table)
+        before = session.scalar(counted)
+
+    def second():
+        with runtime.work() as session:
+            does(session, session.get_one(Clip, clip.id))
+
+    with ThreadPoolExecutor(1) as pool:
+        with runtime.work() as session:
+            does(session, session.get_one(Clip, clip.id))
+            session.flush()
+            other = pool.submit(second)
+            wait_for_a_lock(runtime, other)
+        other.result(timeout=30)
+    with runtime.read() as session:
+        assert session.scalar(counted) == before + 1
 
 
 def wait_for_a_lock(runtime, other):

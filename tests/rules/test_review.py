@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, select
 
-from portal import review
+from portal import people, review
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, Unacceptable
 from portal.jobs import JobKind
@@ -283,7 +283,7 @@ def test_next_passes_over_what_a_colleague_holds(runtime, session, make, ines, h
         review.claim(work, review.clip_by_id(work, first.id), hugo)
     assert review.next_clip(session, person_id=ines.id) == second.id
     assert review.next_clip(session, person_id=hugo.id) == first.id
-    assert review.next_clip(session, after=second, person_id=ines.id) == first.id
+    assert review.next_clip(session, after=review.place_of(second), person_id=ines.id) == first.id
 
 
 def test_the_queue_goes_on_where_it_stopped(session, make):
@@ -362,3 +362,19 @@ def test_a_program_decides_without_being_a_person(runtime, session, make):
         review.approve(work, review.clip_by_id(work, clip.id), by=by, seen_version=clip.version)
     (decision,) = review.sheet(session, clip.id).decisions
     assert decision.moderator_id is None
+
+
+def test_a_publication_too_far_ahead_is_refused_in_words_of_its_own(runtime, make, session, ines):
+    at = db_now(session) + timedelta(days=400)
+    with pytest.raises(Unacceptable) as caught:
+        decide(runtime, make.clip(), "approve", ines, publish_at=at)
+    assert caught.value.fields == {"publish_at": Code.DATE_TOO_FAR}
+
+
+def test_the_same_remark_twice_within_a_minute_is_one(runtime, make, session, ines, hugo):
+    clip = make.clip()
+    for who, words in ((ines, "Plaque ?"), (ines, "Plaque ?"), (hugo, "Plaque ?"), (ines, "Musique ?")):
+        with runtime.work() as writing:
+            review.note(writing, review.clip_by_id(writing, clip.id), words, 3.0, by=people.actor_of(who))
+    told = [(note.author_id, note.words) for note in review.sheet(session, clip.id).notes]
+    assert told == [(ines.id, "Plaque ?"), (hugo.id, "Plaque ?"), (ines.id, "Musique ?")]

@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import consent, letters, review, signatures
+from portal import asking, consent, letters, review, signatures, terms
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.models import (
     AuditEvent,
     Clip,
+    CoAnswer,
+    Consent,
     ConsentText,
     CoSignature,
     Decision,
@@ -163,7 +165,7 @@ def test_whoever_refused_stays_on_the_list_until_another_film_comes(runtime, nam
 def test_letters_leave_once_and_only_for_clips_that_can_be_watched(runtime, named, session):
     named(MALIK, state=State.PROCESSING)
     clip, rows = named(Named("Ada", "ada@mail.example"), LEO)
-    assert [signatures.ask_waiting(runtime.work) for _sweep in range(2)] == [1, 0]
+    assert [asking.ask_waiting(runtime.work) for _sweep in range(2)] == [1, 0]
     letter = session.scalars(select(Notice)).one()
     assert (letter.address, letter.about, letter.clip_id) == ("ada@mail.example", rows["Ada"], clip.id)
 
@@ -172,18 +174,18 @@ def test_one_address_is_not_flooded_and_others_are_not_held_up(runtime, named, s
     for _clip in range(4):
         named(MALIK, Named("Malik encore", MALIK.email))
     named(Named("Ada", "ada@mail.example"))
-    signatures.ask_waiting(runtime.work, at_most=8)
-    signatures.ask_waiting(runtime.work, at_most=8)
+    asking.ask_waiting(runtime.work, at_most=8)
+    asking.ask_waiting(runtime.work, at_most=8)
     addresses = [one.address for one in session.scalars(select(Notice))]
     assert (addresses.count(MALIK.email), addresses.count("ada@mail.example")) == (
-        signatures.LETTERS_A_DAY,
+        asking.LETTERS_A_DAY,
         1,
     )
 
 
 def test_the_link_of_a_letter_stays_the_same_when_it_is_written_again(runtime, named):
     named(MALIK)
-    signatures.ask_waiting(runtime.work)
+    asking.ask_waiting(runtime.work)
     links = set()
     for _attempt in range(2):
         with runtime.work() as session:
@@ -198,7 +200,7 @@ def test_the_link_of_a_letter_stays_the_same_when_it_is_written_again(runtime, n
 
 def test_nobody_but_the_owner_is_given_the_address_under_which_owners_answer(runtime, named, session):
     clip, rows = named(MALIK)
-    signatures.ask_waiting(runtime.work)
+    asking.ask_waiting(runtime.work)
     respond(runtime, rows["Malik"], "refuse")
     mails = {
         notice.kind: letters.compose(
@@ -235,7 +237,7 @@ def test_nobody_reaches_the_people_of_another_clip(runtime, named, make):
 
 def test_a_letter_to_somebody_taken_off_the_list_does_not_leave(runtime, named, session):
     clip, _rows = named(MALIK)
-    signatures.ask_waiting(runtime.work)
+    asking.ask_waiting(runtime.work)
     with runtime.work() as writing:
         signatures.declare(writing, writing.get_one(Clip, clip.id), [])
     letter = session.scalars(select(Notice)).one()
@@ -264,3 +266,186 @@ def test_the_tally_counts_by_clip(runtime, named, session):
 )
 def test_people_who_cannot_be_asked_are_named_as_a_fault(person, code):
     assert signatures.faults([person]) == {"people": code}
+
+
+# What stays of an answer ---------------------------------------------------------------------------------
+
+
+def named_as(runtime, clip, *people):
+    with runtime.work() as session:
+        signatures.declare(session, session.get_one(Clip, clip.id), people)
+
+
+def test_every_answer_is_kept_as_it_was_given(runtime, named, session):
+    clip, rows = named(MALIK)
+    for answer, agent in (("agree", "Phone/1"), ("refuse", "Desk/2"), ("agree", "Desk/2")):
+        respond(runtime, rows["Malik"], answer, proof=consent.proof_of(agent=agent, lang="de"))
+    kept = signatures.answers(session, session.get_one(Clip, clip.id))
+    assert [(one.answer, one.agent, one.text_id is not None) for one in kept] == [
+        ("agreed", "Phone/1", True), ("refused", "Desk/2", False), ("agreed", "Desk/2", True),
+    ]  # fmt: skip
+    assert {one.film_id for one in kept} == {clip.film_id}
+
+
+def test_whoever_was_asked_and_is_left_out_stays_on_the_record(runtime, named, session):
+    clip, rows = named(MALIK, Named("Ada", "ada@mail.example"))
+    asking.ask_waiting(runtime.work, at_most=1)
+    (asked,) = session.scalars(select(CoSignature.name).where(CoSignature.asked_at.is_not(None)))
+    session.rollback()
+    named_as(runtime, clip)
+    held = session.get_one(Clip, clip.id)
+    assert signatures.of(session, held) == []
+    assert [one.name for one in signatures.dropped(session, held)] == [asked]
+    events = session.scalars(select(AuditEvent).where(AuditEvent.verb == "cosign_drop")).all()
+    assert [one.detail for one in events] == [{"signature": rows[asked], "answer": "waiting"}]
+
+
+def test_the_same_person_named_again_has_answered_already(runtime, named, session):
+    clip, rows = named(MALIK)
+    respond(runtime, rows["Malik"])
+    named_as(runtime, clip)
+    named_as(runtime, clip, MALIK)
+    (row,) = signatures.of(session, session.get_one(Clip, clip.id))
+    assert (row.id, row.state) == (rows["Malik"], "agreed")
+
+
+def test_who_was_asked_at_an_address_is_not_named_again_without_one(runtime, named):
+    clip, _rows = named(MALIK)
+    asking.ask_waiting(runtime.work)
+    for people in ([Named("malik")], []):
+        if not people:
+            named_as(runtime, clip)
+        with pytest.raises(Unacceptable) as refused:
+            named_as(runtime, clip, Named("malik"))
+        assert refused.value.fields == {"people": Code.ALREADY_ASKED}
+    named_as(runtime, clip, Named("Malik", "malik.haddad@mail.example"))
+
+
+def test_a_no_of_somebody_left_out_is_kept_and_holds_nothing_back(runtime, named, session):
+    clip, rows = named(MALIK)
+    asking.ask_waiting(runtime.work)
+    named_as(runtime, clip)
+    respond(runtime, rows["Malik"], "refuse")
+    assert [one.answer for one in session.scalars(select(CoAnswer))] == ["refused"]
+    assert [one.state for one in signatures.dropped(session, session.get_one(Clip, clip.id))] == ["refused"]
+    session.rollback()
+    approve(runtime, clip)
+
+
+# Until when ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ending(runtime, named):
+    """A public clip of an owner who agreed until far off, and of people who agreed until so many days from now."""
+
+    def end(days, *people, own_days=900, state=State.PUBLISHED):
+        clip, rows = named(*(people or [MALIK]), state=state)
+        with runtime.work() as session:
+            now = db_now(session)
+            mine = (Consent.clip_id == clip.id, Consent.purpose == "site")
+            session.execute(update(Consent).where(*mine).values(until=now + timedelta(days=own_days)))
+        for row_id in rows.values():
+            respond(runtime, row_id, guardian="Nadia Haddad")
+        with runtime.work() as session:
+            until = db_now(session) + timedelta(days=days)
+            session.execute(update(CoSignature).where(CoSignature.clip_id == clip.id).values(until=until))
+            consent.settle_end(session, session.get_one(Clip, clip.id))
+        return clip, rows
+
+    return end
+
+
+def renew_owner(runtime, clip):
+    with runtime.work() as session:
+        return terms.renew(session, session.get_one(Clip, clip.id), by=OWNER, via="site", brand="Solène")
+
+
+def test_a_clip_is_shown_no_longer_than_anybody_in_it_agreed_to(runtime, named, make, session):
+    make.campaign(term_months=6)
+    clip, rows = named(MALIK, Named("Ada"))
+    with runtime.work() as writing:
+        far = db_now(writing) + timedelta(days=900)
+        writing.execute(update(Consent).where(Consent.purpose == "site").values(until=far))
+    respond(runtime, rows["Malik"])
+    row, held = session.get_one(CoSignature, rows["Malik"]), session.get_one(Clip, clip.id)
+    assert row.until == consent.months_later(row.answered_at, 6)
+    assert held.consent_until == row.until
+    session.rollback()
+    respond(runtime, rows["Malik"], "refuse")
+    assert session.get_one(Clip, clip.id).consent_until == far
+
+
+def test_an_owner_who_prolongs_does_not_prolong_for_the_others(runtime, ending, session):
+    clip, rows = ending(20, own_days=10)
+    assert renew_owner(runtime, clip) is True
+    held, row = session.get_one(Clip, clip.id), session.get_one(CoSignature, rows["Malik"])
+    assert held.consent_until == row.until
+    assert consent.end_of(session, held) > row.until + timedelta(days=600)
+
+
+def test_the_others_are_asked_again_thirty_days_before_their_own_end_exactly_once(runtime, ending, session):
+    clip, rows = ending(29, MALIK, LEO)
+    ending(31)
+    assert [asking.ask_ending(runtime.work) for _sweep in range(2)] == [2, 0]
+    letters_out = session.scalars(select(Notice).where(Notice.clip_id == clip.id).order_by(Notice.id)).all()
+    assert [(one.kind, one.address, one.person_id, one.about) for one in letters_out] == [
+        ("co_renewal", MALIK.email, None, rows["Malik"]),
+        ("co_ending", None, clip.owner_id, rows["Malik"]),
+        ("co_ending", None, clip.owner_id, rows["Léo"]),
+    ]
+    assert [one.facts["is_asked"] for one in letters_out[1:]] == [True, False]
+
+
+def test_their_new_yes_moves_the_end_on_and_keeps_the_first(runtime, ending, session):
+    clip, rows = ending(20)
+    assert respond(runtime, rows["Malik"]) is True
+    held = session.get_one(Clip, clip.id)
+    assert held.consent_until > db_now(session) + timedelta(days=600)
+    assert [one.answer for one in signatures.answers(session, held)] == ["agreed", "agreed"]
+    verbs = session.scalars(select(AuditEvent.verb).where(AuditEvent.verb.like("cosign%")))
+    assert verbs.all() == ["cosign_agree", "cosign_renew"]
+    session.rollback()
+    assert respond(runtime, rows["Malik"]) is False
+
+
+def test_an_expired_clip_comes_back_only_when_the_last_of_them_has_prolonged(runtime, ending, session):
+    clip, rows = ending(-1, own_days=-2)
+    terms.expire_due(runtime.work)
+    renew_owner(runtime, clip)
+    assert session.get_one(Clip, clip.id).state == State.EXPIRED
+    session.rollback()
+    respond(runtime, rows["Malik"])
+    assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
+
+
+def test_somebody_taken_off_the_list_shortens_nothing(runtime, ending, session):
+    clip, _rows = ending(20, state=State.IN_REVIEW)
+    named_as(runtime, clip)
+    assert session.get_one(Clip, clip.id).consent_until > db_now(session) + timedelta(days=800)
+
+
+def test_an_answer_calls_off_the_letters_that_ask_for_it(runtime, ending, session):
+    clip, rows = ending(20)
+    asking.ask_ending(runtime.work)
+    respond(runtime, rows["Malik"])
+    states = set(session.scalars(select(Notice.state).where(Notice.clip_id == clip.id)))
+    assert states == {NoticeState.CANCELLED}
+
+
+# Another film --------------------------------------------------------------------------------------------
+
+
+def test_those_who_agreed_are_told_once_of_another_film(runtime, named, session):
+    clip, rows = named(MALIK, Named("Ada", "ada@mail.example"), LEO)
+    for name in ("Malik", "Léo"):
+        respond(runtime, rows[name], guardian="Nadia Haddad")
+    told = []
+    for later in (timedelta(hours=-1), timedelta(hours=1), timedelta(hours=1)):
+        with runtime.work() as writing:
+            film = writing.scalars(select(Film).where(Film.clip_id == clip.id)).one()
+            film.received_at = db_now(writing) + later
+            asking.tell_of_new_film(writing, writing.get_one(Clip, clip.id), film)
+        told.append(session.scalars(select(Notice.address).where(Notice.kind == "co_film_changed")).all())
+        session.rollback()
+    assert told == [[], [MALIK.email], [MALIK.email]]

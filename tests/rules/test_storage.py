@@ -1,15 +1,20 @@
 """What we ask of the storage, on a real one."""
 
 import contextlib
+import dataclasses
 import http.client
 import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
 import pytest
 
 from config import Settings
-from portal.errors import Missing
+from portal import doctor
+from portal.errors import Missing, Unavailable
 from portal.storage import Bucket, Storage
+from tests.conftest import with_settings
 
 MIB = 1024 * 1024
 
@@ -75,3 +80,60 @@ def test_what_is_deleted_cannot_be_read_any_more(storage):
     storage.delete(Bucket.PUBLIC, [key, "v/never/was"])
     assert send(storage.public_url(key), method="GET")[0] == 404
     assert list(storage.keys(Bucket.PUBLIC, key)) == []
+
+
+class Stingy(BaseHTTPRequestHandler):
+    """A storage that has both buckets and knows no rules for them, as some services do."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(501)
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_PUT()
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def stingy(storage):
+    """Where a storage without bucket rules listens on this machine; its settings under another address, too."""
+    with HTTPServer(("0.0.0.0", 0), Stingy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def at(host):
+            address = f"http://{host}:{server.server_port}"
+            settings = dataclasses.replace(storage._settings, endpoint_url=address, public_url=address)
+            return Storage(settings)
+
+        yield at
+        server.shutdown()
+
+
+def test_somebody_elses_storage_that_takes_no_rules_is_used_as_it_is(stingy, caplog):
+    stingy("127.0.0.2").prepare()
+    refused = " ".join(record.getMessage() for record in caplog.records)
+    for rule in ("put_bucket_policy", "put_bucket_cors", "get_bucket_lifecycle_configuration"):
+        assert rule in refused
+
+
+def test_our_own_storage_must_take_them(stingy):
+    with pytest.raises(Unavailable):
+        stingy("127.0.0.1").prepare()
+
+
+def test_the_doctor_sees_originals_that_everybody_can_read_and_films_that_nobody_can(runtime):
+    settings = runtime.settings.storage
+    swapped = dataclasses.replace(
+        settings, originals_bucket=settings.public_bucket, public_bucket=settings.originals_bucket
+    )
+    found = doctor.faults(with_settings(runtime, storage=swapped))["storage"]
+    assert "ORIGINALS ARE PUBLIC" in found
+    assert f"gives nobody what lies in the bucket {settings.originals_bucket}" in found
+    assert "storage" not in doctor.faults(runtime)

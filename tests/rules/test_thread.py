@@ -1,5 +1,7 @@
 """What owners and moderators write to one another: kept once, brought by letter or not, counted until dealt with."""
 
+import time
+
 import pytest
 from sqlalchemy import func, select, update
 
@@ -233,7 +235,9 @@ def test_a_long_quote_does_not_make_a_mail_too_long(runtime, clip):
     assert [(one.words, one.via) for one in of(runtime, clip)] == [("Oui.", "mail")]
 
 
-@pytest.mark.timeout(5)
 def test_a_hostile_text_is_read_in_no_time():
+    # Its own time: others may be at work on this machine.
+    began = time.process_time()
     for text in ("on " * 20_000, "a <" * 30_000, " > " * 30_000, "le 1" + " wrote" * 20_000):
         thread.without_quotes(text)
+    assert time.process_time() - began < 5

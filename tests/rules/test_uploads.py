@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from config import UploadLimits
-from portal import arrivals, uploads, withdrawal
+from portal import arrivals, fsck, uploads, withdrawal
 from portal.database import db_now
-from portal.errors import Code, Conflict, Missing, TooMuch, Unacceptable
+from portal.errors import Code, Conflict, Missing, TooMuch, Unacceptable, Unavailable
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER, move
 from portal.models import Clip, Film, Job, Notice, State, Upload, UploadState
-from portal.storage import Bucket
+from portal.storage import Bucket, Storage
 from portal.uploads import PART_SIZE, Announced
 
 LIMITS = UploadLimits(max_bytes=2**31, max_seconds=180)
@@ -236,16 +236,176 @@ def test_idle_uploads_expire_and_their_parts_go(runtime, make, session):
         runtime.storage.list_parts(upload.key, upload.storage_id)
 
 
-def test_a_form_post_is_taken_when_its_object_is_there(runtime, make, session):
-    clip = make.clip(State.DRAFT)
+def form(runtime, clip, limits=LIMITS):
     with runtime.work() as writing:
-        upload = uploads.open_form(writing, writing.get_one(Clip, clip.id), by=OWNER)
+        return uploads.open_form(writing, writing.get_one(Clip, clip.id), limits=limits, by=OWNER)
+
+
+def post(runtime, upload, size=77):
+    runtime.storage.put(Bucket.ORIGINALS, upload.key, b"x" * size, content_type="video/mp4")
+
+
+def last_seen(runtime, upload, **ago):
+    with runtime.work() as writing:
+        then = db_now(writing) - timedelta(**ago)
+        writing.execute(update(Upload).where(Upload.id == upload.id).values(last_seen_at=then))
+
+
+def test_a_form_post_is_taken_when_its_object_is_there(runtime, make, session):
+    upload = form(runtime, make.clip(State.DRAFT))
     with pytest.raises(Conflict) as refused:
         complete(runtime, upload)
     assert refused.value.code == Code.FILM_MISSING
-    runtime.storage.put(Bucket.ORIGINALS, upload.key, b"x" * 77, content_type="video/mp4")
+    post(runtime, upload)
     complete(runtime, upload)
     assert session.scalars(select(Film.size_bytes)).one() == 77
+
+
+def test_what_is_posted_again_with_the_same_form_is_nobodys_film(runtime, make, session, empty_buckets):
+    upload = form(runtime, make.clip(State.DRAFT))
+    post(runtime, upload)
+    complete(runtime, upload)
+    post(runtime, upload, size=50)
+    film = session.scalars(select(Film)).one()
+    assert runtime.storage.size(Bucket.ORIGINALS, film.key) == film.size_bytes == 77
+    fsck.tidy(runtime.read, runtime.work, runtime.storage)
+    assert list(runtime.storage.keys(Bucket.ORIGINALS)) == [film.key]
+
+
+class Cut(Exception):
+    """Somebody pulled the plug."""
+
+
+class Unplugged(Storage):
+    """Goes dark when the film has been copied and nobody has written it down."""
+
+    def size(self, *_asked):
+        raise Cut
+
+
+def test_a_posted_film_that_is_being_taken_is_not_swept_away_and_what_a_crash_leaves_is(
+    runtime, make, session, empty_buckets
+):
+    upload = form(runtime, make.clip(State.DRAFT))
+    post(runtime, upload)
+    with pytest.raises(Cut):
+        arrivals.complete(runtime.work, Unplugged(runtime.settings.storage), upload.id, by=OWNER)
+    left = set(runtime.storage.keys(Bucket.ORIGINALS))
+    assert (len(left), upload.key in left) == (2, True)
+    assert fsck.tidy(runtime.read, runtime.work, runtime.storage) == 0
+    complete(runtime, upload)
+    fsck.tidy(runtime.read, runtime.work, runtime.storage)
+    (kept,) = runtime.storage.keys(Bucket.ORIGINALS)
+    assert kept == session.scalars(select(Film.key)).one()
+    assert kept not in left
+
+
+def test_a_form_is_found_again_while_its_film_has_not_come(runtime, make):
+    clip = make.clip(State.DRAFT)
+    first = form(runtime, clip)
+    assert form(runtime, clip).id == first.id
+    post(runtime, first)
+    complete(runtime, first)
+    with pytest.raises(Conflict):
+        form(runtime, clip)
+
+
+def test_a_form_sets_aside_what_it_may_bring_and_takes_no_more_than_is_left(runtime, make):
+    owner = make.person()
+    small = UploadLimits(max_bytes=1000, max_seconds=180, owner_bytes=1500)
+    first = form(runtime, make.clip(State.DRAFT, owner=owner), small)
+    second = form(runtime, make.clip(State.DRAFT, owner=owner), small)
+    assert (first.part_size, second.part_size) == (1000, 500)
+    for another in (
+        lambda: form(runtime, make.clip(State.DRAFT, owner=owner), small),
+        lambda: start(
+            runtime, make.clip(State.DRAFT, owner=owner), Announced("a.mp4", 1, "video/mp4"), small
+        ),
+    ):
+        with pytest.raises(TooMuch) as refused:
+            another()
+        assert refused.value.code == Code.QUOTA_REACHED
+    post(runtime, second, size=501)
+    with pytest.raises(TooMuch):
+        complete(runtime, second)
+    assert runtime.storage.size(Bucket.ORIGINALS, second.key) is None
+
+
+def test_a_form_that_was_opened_does_not_stand_in_the_way_of_its_clips_upload(runtime, make):
+    clip, small = make.clip(State.DRAFT), UploadLimits(max_bytes=1000, max_seconds=180, owner_bytes=1000)
+    assert form(runtime, clip, small).part_size == 1000
+    assert start(runtime, clip, Announced("a.mp4", 900, "video/mp4"), small)[1] is True
+
+
+def test_a_form_whose_page_was_asked_for_again_is_looked_for_as_long_as_it_may_be_posted(
+    runtime, make, session
+):
+    clip = make.clip(State.DRAFT)
+    upload = form(runtime, clip)
+    with runtime.work() as writing:
+        then = db_now(writing) - timedelta(hours=6)
+        writing.execute(update(Upload).values(created_at=then, last_seen_at=then))
+    form(runtime, clip)
+    post(runtime, upload)
+    assert arrivals.collect_posted(runtime.work, runtime.storage) == 1
+    assert session.scalars(select(Film.size_bytes)).one() == 77
+
+
+def test_abandoned_forms_do_not_hold_up_the_one_that_was_handed_out_last(runtime, make, session):
+    for _ in range(3):
+        last_seen(runtime, form(runtime, make.clip(State.DRAFT)), hours=4)
+    upload = form(runtime, make.clip(State.DRAFT))
+    post(runtime, upload)
+    assert arrivals.collect_posted(runtime.work, runtime.storage, at_most=1) == 1
+
+
+def test_a_posted_film_that_nobody_looked_for_in_time_is_taken_and_not_thrown_away(runtime, make, session):
+    upload = form(runtime, make.clip(State.DRAFT))
+    post(runtime, upload)
+    last_seen(runtime, upload, hours=25)
+    assert arrivals.expire_stale(runtime.work, runtime.storage) == 0
+    assert session.scalars(select(Film.size_bytes)).one() == 77
+
+
+def test_a_file_whose_last_part_came_while_somebody_else_looked_is_complete_all_the_same(
+    runtime, make, session
+):
+    upload = sent(runtime, make.clip(State.DRAFT))
+
+    class Slow(Storage):
+        def complete_multipart(self, *facts):
+            super().complete_multipart(*facts)
+            # The other one had asked before the last part was there.
+            with runtime.work() as other:
+                other.execute(update(Upload).values(state=UploadState.OPEN))
+
+    done = arrivals.complete(runtime.work, Slow(runtime.settings.storage), upload.id, by=OWNER)
+    assert done.state == UploadState.VERIFYING
+    assert session.scalars(select(Film.size_bytes)).one() == len(FILM)
+
+
+class Stubborn(Storage):
+    """Refuses one upload for ever."""
+
+    refused = ""
+
+    def list_parts(self, key, upload_id):
+        if upload_id == self.refused:
+            raise Unavailable(Code.OURS_STORAGE)
+        return super().list_parts(key, upload_id)
+
+
+def test_a_completion_that_the_storage_refuses_does_not_hold_up_the_next_one(runtime, make, session):
+    storage = Stubborn(runtime.settings.storage)
+    first, second = (sent(runtime, make.clip(State.DRAFT)) for _ in range(2))
+    storage.refused = first.storage_id
+    with runtime.work() as writing:
+        for upload, minutes in ((first, 3), (second, 4)):
+            old = db_now(writing) - timedelta(minutes=minutes)
+            mine = update(Upload).where(Upload.id == upload.id)
+            writing.execute(mine.values(state=UploadState.COMPLETING, changed_at=old))
+    assert arrivals.repair_completing(runtime.work, storage) == 1
+    assert session.scalars(select(Film.clip_id)).one() == second.clip_id
 
 
 def test_a_draft_that_never_got_a_film_is_forgotten_in_the_end(runtime, make, session):

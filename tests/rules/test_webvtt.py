@@ -161,3 +161,9 @@ def test_nothing_but_a_refusal_leaves_the_reader(text):
 
 def test_the_words_alone_have_one_line_for_each_cue():
     assert webvtt.plain_text([Cue(0, 1, "<b>A &amp; B</b>\nC"), Cue(1, 2, "D")]) == "A & B C\nD\n"
+
+
+@given(st.text(alphabet=" \n\t<>&abi/;\u00a0\u200f\u2028é漢", max_size=12) | st.text(max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_what_is_taken_for_clean_at_a_look_is_what_cleaning_leaves(text):
+    assert not webvtt._is_clean(text) or webvtt._cleaned(text) == text

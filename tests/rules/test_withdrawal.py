@@ -1,16 +1,31 @@
 """Taking a clip back, thinking again, being forgotten."""
 
+import secrets
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
-from portal import submission, withdrawal
+from portal import keys, notices, submission, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
-from portal.lifecycle import CLOCK, OWNER
-from portal.models import Clip, ClipTheme, Consent, Job, JobState, Notice, Person, Rendition, State
+from portal.lifecycle import CLOCK, OWNER, enqueue
+from portal.models import (
+    AuditEvent,
+    Clip,
+    ClipTheme,
+    Consent,
+    Film,
+    Job,
+    JobState,
+    Notice,
+    NoticeState,
+    Person,
+    Rendition,
+    State,
+)
+from portal.notices import NoticeKind
 
 
 def withdraw(runtime, clip, *, ago=timedelta(0)):
@@ -20,6 +35,22 @@ def withdraw(runtime, clip, *, ago=timedelta(0)):
         with runtime.work() as session:
             then = db_now(session) - ago
             session.execute(update(Clip).where(Clip.id == clip.id).values(state_since=then))
+
+
+def restore(runtime, clip):
+    with runtime.work() as session:
+        withdrawal.restore(session, session.get_one(Clip, clip.id), by=OWNER)
+
+
+def add_film(runtime, clip, *, is_ready):
+    with runtime.work() as session:
+        now, number = db_now(session), secrets.token_hex(16)
+        key = keys.original(clip.id, "f" * 32, at=now)
+        ready_at = now if is_ready else None
+        film = Film(
+            id=number, clip_id=clip.id, number=1, key=key, size_bytes=9, received_at=now, ready_at=ready_at
+        )
+        session.add(film)
 
 
 def test_a_withdrawn_clip_is_out_of_sight_at_once_and_its_files_are_to_be_deleted(
@@ -42,8 +73,7 @@ def test_a_second_withdrawal_is_a_conflict(runtime, make):
 def test_within_a_day_the_clip_goes_back_to_review_not_to_the_public(runtime, make, session):
     clip = make.clip(State.PUBLISHED)
     withdraw(runtime, clip, ago=timedelta(hours=23))
-    with runtime.work() as writing:
-        withdrawal.restore(writing, writing.get_one(Clip, clip.id), by=OWNER)
+    restore(runtime, clip)
     assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
 
 
@@ -55,12 +85,103 @@ def test_after_a_day_there_is_no_way_back(runtime, make):
     assert refused.value.code == Code.UNDO_TOO_LATE
 
 
-def test_a_draft_that_was_withdrawn_cannot_be_put_before_a_moderator(runtime, make):
-    clip = make.clip(State.DRAFT)
+@pytest.mark.parametrize(
+    ("state", "back"),
+    [
+        (State.DRAFT, State.DRAFT),
+        (State.UPLOADING, State.DRAFT),
+        (State.IN_REVIEW, State.IN_REVIEW),
+        (State.APPROVED, State.IN_REVIEW),
+        (State.CHANGES_REQUESTED, State.CHANGES_REQUESTED),
+        (State.FAILED, State.FAILED),
+        (State.REJECTED, State.REJECTED),
+        (State.REMOVED, State.REMOVED),
+        (State.EXPIRED, State.EXPIRED),
+    ],
+)
+def test_an_undone_withdrawal_leads_back_to_where_the_clip_was_and_past_no_decision(
+    runtime, make, session, state, back
+):
+    clip = make.clip(state)
     withdraw(runtime, clip)
-    with pytest.raises(Conflict) as refused, runtime.work() as session:
-        withdrawal.restore(session, session.get_one(Clip, clip.id), by=OWNER)
-    assert refused.value.code == Code.INCOMPLETE
+    assert withdrawal.can_restore(session, session.get_one(Clip, clip.id))
+    session.rollback()
+    restore(runtime, clip)
+    assert session.get_one(Clip, clip.id).state == back
+
+
+def test_a_film_that_was_still_being_made_is_made_anew_when_the_withdrawal_is_undone(
+    runtime, make, session, bells
+):
+    clip = make.clip(State.PROCESSING)
+    add_film(runtime, clip, is_ready=False)
+    withdraw(runtime, clip)
+    bells.clear()
+    restore(runtime, clip)
+    assert session.get_one(Clip, clip.id).state == State.PROCESSING
+    assert {JobKind.TRANSCODE, JobKind.PREVIEW} <= {bell.kind for bell in bells}
+
+
+def test_a_film_that_waits_for_its_owners_words_is_not_made_a_second_time(runtime, make, session, bells):
+    clip = make.clip(State.PROCESSING, title="")
+    add_film(runtime, clip, is_ready=True)
+    withdraw(runtime, clip)
+    bells.clear()
+    restore(runtime, clip)
+    assert session.get_one(Clip, clip.id).state == State.PROCESSING
+    assert JobKind.TRANSCODE not in {bell.kind for bell in bells}
+
+
+def test_a_look_at_the_film_that_the_withdrawal_called_off_is_asked_for_again(runtime, make, session):
+    clip = make.clip(State.IN_REVIEW)
+    with runtime.work() as writing:
+        enqueue(writing, writing.get_one(Clip, clip.id), JobKind.SIGNALS, film_id=clip.film_id)
+    withdraw(runtime, clip)
+    restore(runtime, clip)
+    asked = select(Job.state).where(Job.kind == JobKind.SIGNALS)
+    assert sorted(session.scalars(asked)) == [JobState.CANCELLED, JobState.QUEUED]
+
+
+def test_letters_that_are_not_true_any_more_are_called_off_and_a_refusals_reasons_are_not(
+    runtime, make, session
+):
+    clip = make.clip(State.PUBLISHED)
+    with runtime.work() as writing:
+        held = writing.get_one(Clip, clip.id)
+        for kind in (NoticeKind.PUBLISHED, NoticeKind.RENEWAL, NoticeKind.REJECTED):
+            notices.tell(writing, kind, held, occasion=f"{kind}:1")
+    withdraw(runtime, clip)
+    states = dict(session.execute(select(Notice.kind, Notice.state)).all())
+    assert states == {
+        "published": NoticeState.CANCELLED,
+        "renewal": NoticeState.CANCELLED,
+        "rejected": NoticeState.WAITING,
+        "withdrawn": NoticeState.WAITING,
+    }
+
+
+@pytest.mark.parametrize(("said", "kept"), [("sold", {"why": "sold"}), ("Léa m’a quitté", {}), ("", {})])
+def test_why_somebody_leaves_is_kept_as_a_word_of_ours_or_not_at_all(runtime, make, session, said, kept):
+    clip = make.clip(State.PUBLISHED)
+    with runtime.work() as writing:
+        withdrawal.withdraw(writing, writing.get_one(Clip, clip.id), by=OWNER, why=said)
+    assert session.scalars(select(AuditEvent.detail).where(AuditEvent.verb == "withdraw")).one() == kept
+
+
+def test_an_erasure_that_failed_is_asked_for_again_the_next_day(runtime, make, session):
+    clip = make.clip(State.PUBLISHED)
+    withdraw(runtime, clip, ago=timedelta(days=3))
+    with runtime.work() as writing:
+        assert withdrawal.erase_if_due(writing, writing.get_one(Clip, clip.id))
+        assert not withdrawal.erase_if_due(writing, writing.get_one(Clip, clip.id))
+    for ago, due in ((timedelta(hours=23), []), (timedelta(hours=25), [clip.id])):
+        with runtime.work() as writing:
+            then = db_now(writing) - ago
+            writing.execute(
+                update(Job).where(Job.kind == JobKind.ERASE).values(state="failed", finished_at=then)
+            )
+        assert [one.id for one in withdrawal.due_for_erasure(session)] == due
+        session.rollback()
 
 
 def test_erasure_falls_due_when_it_cannot_be_undone_any_more_and_is_asked_for_once(runtime, make, session):

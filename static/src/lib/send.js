@@ -9,15 +9,20 @@ const some = (n, unit) => new Intl.NumberFormat(lang, { style: "unit", unit, uni
 const time = s => s < 55 ? some(Math.max(5, Math.ceil(s / 5) * 5), "second") : some(Math.round(s / 60) || 1, "minute");
 const length = s => s < 60 ? some(Math.round(s), "second") : `${some(Math.floor(s / 60), "minute")}${s % 60 >= 1 ? ` ${some(Math.floor(s % 60), "second")}` : ""}`;
 
+// A film is cut before it is sent where it is at most this many times as long as what is taken of it (portal/edits.py).
+const CUTTABLE = 3;
+const STILL = ["offline", "stalled", "paused"];
+
 export class Sender extends EventTarget {
-  filled = false;
+  filled = false; choosing = false; also = ""; turn = 0; said = 0; spoke = 0;
   constructor(card, draft) {
     super();
     this.card = card; this.draft = draft; this.words = JSON.parse(card.dataset.words);
     this.part = name => card.querySelector(`[data-part=${name}]`);
-    const input = this.part("file");
-    input.addEventListener("click", () => { this.before = this.part("line").textContent; this.line(this.words.preparing); });
-    input.addEventListener("cancel", () => this.line(this.before));
+    const input = this.part("file"), now = () => this.part("line").textContent;
+    this.before = now(); this.choose = this.part("choose").textContent;
+    input.addEventListener("click", () => { if (now() !== this.words.preparing) this.before = now(); this.line(this.words.preparing); });
+    input.addEventListener("cancel", () => this.back());
     input.addEventListener("change", () => input.files[0] && this.take(input.files[0]));
     this.part("pause").addEventListener("click", () => this.upload.state === "paused" ? this.upload.resume() : this.upload.pause());
     addEventListener("beforeunload", e => { if (this.upload?.active && !this.leaving) e.preventDefault(); });
@@ -25,27 +30,37 @@ export class Sender extends EventTarget {
   }
 
   line(words) { this.part("line").textContent = words; }
+  back() { if (this.upload?.active) this.show(); else this.line(this.before); }
   refuse(words) { const p = this.part("wrong"); p.textContent = words; p.hidden = !words; }
 
   async take(file) {
+    const mine = ++this.turn, most = +this.card.dataset.maxBytes, longest = +this.card.dataset.maxSeconds, w = this.words, { edits = {} } = file;
+    const cut = this.part("cut"), no = words => { this.choosing = false; this.part("file").value = ""; this.back(); this.refuse(words); this.dispatchEvent(new Event("refused")); };
     this.refuse("");
-    const most = +this.card.dataset.maxBytes, longest = +this.card.dataset.maxSeconds, w = this.words;
-    const no = words => { this.line(this.before ?? ""); this.part("file").value = ""; this.refuse(words); };
+    if (cut) cut.hidden = true;
     if (!file.size) return no(w.empty);
     if (file.size > most) return no(fill(w.too_large, { total: mega(file.size), limit: mega(most) }));
     if (file.type ? !file.type.startsWith("video/") && file.type !== "application/octet-stream" : !/\.(mp4|m4v|mov|qt|webm|mkv|3gp|3g2|m?ts|avi|mpe?g)$/i.test(file.name)) return no(w.wrong_type);
+    this.choosing = true;
     // A recording does not always know its own length; the recorder that made it does.
-    const looked = await this.look(file), seconds = file.seconds ?? (looked < Infinity ? looked : NaN);
-    if (seconds > longest + 1) return no(fill(w.too_long, { length: length(seconds), limit: length(longest) }));
-    this.upload?.stop();
+    const looked = await this.look(file), whole = file.seconds ?? (looked < Infinity ? looked : NaN), seconds = (edits.end ?? whole) - (edits.start ?? 0);
+    if (mine !== this.turn) return;
+    if (seconds > longest + 1) {
+      this.long = Object.assign(file, { seconds: whole });
+      no(fill(w.too_long, { length: length(seconds), limit: length(longest) }));
+      if (cut) cut.hidden = whole > CUTTABLE * longest;
+      return;
+    }
+    // The same film chosen again goes on with what has arrived.
+    if (this.upload?.active && file.size !== this.file.size) this.upload.drop(); else this.upload?.stop();
     this.upload = new Upload(file, this.draft, this.card.dataset.api);
     this.file = file;
     this.upload.addEventListener("change", () => this.show());
     this.part("bar").hidden = this.part("pause").hidden = false;
-    this.part("pick").hidden = true;
     this.said = 0;
-    if (this.part("file").matches(":focus")) this.part("pause").focus();
-    await this.upload.run();
+    const sent = this.upload.run();
+    this.choosing = false;
+    await sent;
   }
 
   // The film's first picture, and its length when this browser can read it; the worker looks properly later.
@@ -68,28 +83,62 @@ export class Sender extends EventTarget {
     this.part("percent").textContent = done ? "" : percent(share);
     this.part("bar").value = done ? 100 : Math.floor(share * 100);
     this.card.dataset.state = u.state;
-    const pause = this.part("pause");
+    const pause = this.part("pause"), pick = this.part("pick"), held = pick.contains(document.activeElement);
     pause.hidden = !u.active || u.state === "completing";
     pause.textContent = u.state === "paused" ? w.resume : w.pause;
+    // Another film may take its place until this one is whole.
+    pick.hidden = done || u.state === "completing";
+    this.part("choose").textContent = u.active ? w.other : this.choose;
+    if (held && pick.hidden) this.card.focus();
     let words = w[u.state] ?? "";
+    if (u.state === "hashing" && this.filled) words = w.filled_soon;
     if (u.state === "sending") words = u.note && u.left === null ? w[u.note] : this.filled ? (u.left ? w.filled : w.filled_soon) : u.left ? w.sending : w.starting;
     if (u.state === "stalled") facts.left = some(u.wait, "second");
     if (u.state === "failed") {
       const gone = u.code === "gone";
       this.refuse(gone ? w.gone : fill(w.failed, { reason: u.reason }));
       words = "";
-      this.part("pick").hidden = false; this.part("file").value = "";
+      this.part("file").value = "";
     }
-    this.line(fill(words, facts));
-    const quarter = done ? 4 : Math.floor(share * 4);
-    if (quarter > this.said || ["offline", "stalled", "paused"].includes(u.state) && u.state !== this.told) {
-      this.part("said").textContent = done ? w.done : ["offline", "stalled", "paused"].includes(u.state) ? fill(words, facts) : fill(w.said, facts);
-      this.said = Math.max(this.said, quarter);
-    }
-    this.told = u.state;
+    this.line(`${fill(words, facts)} ${this.also}`.trim());
+    // A weak line comes and goes: it is spoken of once a minute, a pause that somebody asked for at once.
+    const quarter = done ? 4 : Math.floor(share * 4), still = STILL.includes(u.state), at = performance.now();
+    const speaks = still && u.state !== this.told && (u.state === "paused" || !this.spoke || at - this.spoke > 6e4);
+    if (speaks || quarter > this.said) this.part("said").textContent = done ? w.done : still ? fill(words, facts) : fill(w.said, facts);
+    this.said = Math.max(this.said, quarter);
+    if (speaks && u.state !== "paused") this.spoke = at;
+    if (speaks || !still) this.told = u.state;
     this.dispatchEvent(new Event("change"));
     if (done || u.state === "failed") this.dispatchEvent(new Event(u.state));
   }
 
+  // The form is with us: the page stays for the film alone, and can be left for the clip's own.
+  sent(url) {
+    const link = this.part("status");
+    this.filled = true;
+    if (this.upload) this.show(); else this.line(this.words.filled_soon);
+    this.part("said").textContent = this.part("line").textContent;
+    link.href = url;
+    link.hidden = false;
+    this.card.focus();
+  }
+
   again(name, share) { this.line(fill(this.words.again, { name, percent: percent(share) })); }
+
+  // Nothing is known of a film here any more.
+  anew() {
+    this.line(this.before);
+    this.part("bar").hidden = true;
+    this.part("pick").hidden = false;
+    delete this.card.dataset.state;
+  }
+
+  // The film came in before this page was opened.
+  arrived() {
+    this.line(this.words.done);
+    this.part("bar").hidden = false;
+    this.part("bar").value = 100;
+    this.part("pick").hidden = true;
+    this.card.dataset.state = "done";
+  }
 }

@@ -1,0 +1,106 @@
+"""The page of a call: what it says, who finds it, and how it knows again a clip that it began."""
+
+import re
+
+import pytest
+from sqlalchemy import update
+
+from portal import campaigns, invitations, people, submission
+from portal.database import db_now
+from portal.models import CampaignText, Clip, Invitation, State
+
+PAGE = "/fr/participate/quotidien"
+
+
+@pytest.fixture
+def guest(runtime, make):
+    """The token of an invitation to the one call, which takes guests alone."""
+    make.campaign(invited_only=True)
+    token = people.new_token()
+    with runtime.work() as work:
+        now = db_now(work)
+        work.add(
+            Invitation(
+                id="a" * 32, campaign_id=campaigns.by_slug(work, "quotidien").id, token_hash=people.hash_token(token),
+                email_hash="", lang="fr", created_at=now, sent_at=now, expires_at=now + invitations.LIFE,
+            )
+        )  # fmt: skip
+    return token
+
+
+def test_it_says_everything_that_the_entry_says_of_the_call(client, make, runtime):
+    make.campaign()
+    with runtime.work() as work:
+        work.execute(update(CampaignText).values(shots="Le volant\nLa banquette", in_return="un mug"))
+    page, entry = client.get(PAGE).text, client.get("/fr/participate").text
+    for words in ("Le volant", "un mug", "Notre réponse", "puis nous vous redemandons", "en deux clics"):
+        assert words in entry
+        assert words in page
+    assert re.findall(r'data-step="(\w+)"', page) == ["question", "film", "texts", "consents"]
+
+
+def test_search_engines_find_an_open_call_and_none_that_takes_guests_alone(client, make, runtime, guest):
+    assert client.get(f"/i/{guest}").status_code == 200
+    assert 'content="noindex"' in client.get(PAGE).text
+    with runtime.work() as work:
+        campaigns.by_slug(work, "quotidien").invited_only = False
+        work.delete(invitations.by_token(work, guest))
+    page = client.get(PAGE).text
+    assert 'content="noindex"' not in page
+    assert f'<link rel="canonical" href="http://portal.test{PAGE}">' in page
+    assert 'hreflang="x-default"' in page
+
+
+def test_no_field_has_an_attribute_that_its_kind_does_not_know(client, make):
+    make.campaign()
+    assert not re.search(r'type="month"[^>]*pattern', client.get(PAGE).text)
+
+
+def test_a_guest_whose_film_is_in_still_finds_the_page_and_one_whose_clip_is_sent_does_not(
+    client, runtime, make, guest
+):
+    client.get(f"/i/{guest}")
+
+    def shown(clip):
+        with runtime.work() as work:
+            found = invitations.by_token(work, guest)
+            found.clip_id, found.begun_at = clip.id, db_now(work)
+        return 'id="about"' in client.get(PAGE).text
+
+    assert shown(make.clip(State.PROCESSING, title="", consents=()))
+    assert not shown(make.clip(State.PROCESSING))
+
+
+def test_a_guest_who_goes_on_with_a_phone_keeps_the_invitation(client, guest, make):
+    def code():
+        return client.get(f"{PAGE}/film.svg")
+
+    client.get(f"/i/{guest}")
+    mine = code()
+    assert f"http://portal.test/i/{guest}" in client.get(f"{PAGE}/film").text
+    assert mine.headers["Cache-Control"] == "no-store"
+    with client.session_transaction() as kept:
+        kept.clear()
+    assert code().data != mine.data
+
+
+def test_a_clips_page_tells_the_calls_page_that_all_of_it_is_here(client, make, runtime):
+    def page(clip):
+        with runtime.work() as work:
+            token = submission.new_link(work, work.get(Clip, clip.id))
+        return client.get(f"/fr/s/{token}").text
+
+    whole, lacking = make.clip(State.IN_REVIEW), make.clip(State.PROCESSING, title="")
+    assert f'data-clip="{whole.id}" data-sent' in page(whole)
+    assert f'data-clip="{lacking.id}" data-poll' in page(lacking)
+
+
+def test_light_or_dark_leads_back_to_a_page_that_can_be_looked_at(client, make, runtime):
+    clip = make.clip(State.PROCESSING)
+    with runtime.work() as work:
+        token = submission.new_link(work, work.get(Clip, clip.id))
+    for path in (f"/fr/s/{token}/texts", f"/fr/s/{token}/answer", f"/fr/s/{token}"):
+        answer = client.post_form("/scheme", {"scheme": "dark", "next": path})
+        assert answer.headers["Location"] == f"/fr/s/{token}"
+    answer = client.post_form("/scheme", {"scheme": "dark", "next": "/fr/clips?theme=recharge"})
+    assert answer.headers["Location"] == "/fr/clips?theme=recharge"

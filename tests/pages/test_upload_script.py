@@ -1,0 +1,114 @@
+"""The uploader in a real browser, with a storage and a portal that answer as each test wants; needs no film."""
+
+import json
+import re
+
+import pytest
+
+from tests.pages.test_scripts import ROOT, page, written  # noqa: F401 - the fixture
+
+PART = 5 * 1024 * 1024
+LOCK = """window.asked = window.released = 0;
+Object.defineProperty(navigator, "wakeLock", { value: {
+  request: async () => { window.asked++; return { release: async () => { window.released++; } }; } } });"""
+SEND = """async ([address, size]) => {
+  const { Upload } = await import(address);
+  const film = new File([new Uint8Array(size)], "film.mp4", { type: "video/mp4" });
+  const upload = window.upload = new Upload(film, async () => ({ id: "clip", token: "token" }), "/api/v1");
+  window.states = []; window.waits = [];
+  upload.addEventListener("change", () => {
+    states.push(upload.state);
+    if (upload.state === "stalled") waits.push(upload.wait);
+  });
+  void upload.run();
+}"""
+
+
+class Portal:
+    """Answers what the page asks; `storage` says the status of each part that is put."""
+
+    def __init__(self, page, storage, parts):  # noqa: F811 - the fixture's page
+        self.page, self.storage, self.parts = page, storage, parts
+        self.opened, self.put = 0, []
+        page.route("**/api/v1/**", self.answer)
+        page.route(re.compile(r"/put/\d+$"), self.store)
+
+    def answer(self, route):
+        told = {}
+        if route.request.url.endswith("/uploads"):
+            self.opened += 1
+            told = {
+                "id": "u", "state": "open", "received": [], "part_size": PART, "part_count": self.parts,
+            }  # fmt: skip
+        elif route.request.url.endswith("/parts"):
+            numbers = json.loads(route.request.post_data)["numbers"]
+            told = {"parts": [{"n": n, "url": f"/put/{n}"} for n in numbers]}
+        route.fulfill(json=told)
+
+    def store(self, route):
+        number = int(route.request.url.rpartition("/")[2])
+        self.put.append(number)
+        status = self.storage(number, self)
+        if status:
+            route.fulfill(status=status)
+
+    def until(self, holds):
+        for _ in range(120):
+            if holds():
+                return
+            self.page.wait_for_timeout(250)
+        raise AssertionError((self.opened, self.put, self.page.evaluate("() => states")))
+
+    def is_done(self):
+        return self.page.evaluate("() => upload.state") == "done"
+
+
+@pytest.fixture
+def send(page, tmp_path):  # noqa: F811 - the fixture's page
+    """Begins to send a film of so many parts; the portal and the storage answer as is told."""
+
+    def begin(storage, parts=3):
+        portal = Portal(page, storage, parts)
+        written(tmp_path, "index.html", "<p></p>")
+        page.add_init_script(LOCK)
+        page.goto("/index.html")
+        manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
+        name = manifest["upload.js"].rpartition("/")[2]
+        page.evaluate(SEND, [f"/dist/{name}", (parts - 1) * PART + 1000])
+        return portal
+
+    return begin
+
+
+def test_the_screen_stays_awake_while_a_film_is_sent_and_sleeps_after(send, page):  # noqa: F811
+    portal = send(lambda *_: 200)
+    portal.until(portal.is_done)
+    portal.until(lambda: page.evaluate("() => asked > 0 && released === asked"))
+
+
+def test_a_pause_lets_the_screen_sleep(send, page):  # noqa: F811
+    portal = send(lambda *_: None)
+    portal.until(lambda: portal.put)
+    page.evaluate("() => upload.pause()")
+    portal.until(lambda: page.evaluate("() => asked > 0 && released === asked"))
+
+
+def test_parts_that_fail_together_wait_together(send, page):  # noqa: F811
+    portal = send(lambda _number, portal: 503 if len(portal.put) <= 3 else 200)
+    portal.until(portal.is_done)
+    assert page.evaluate("() => waits.length") > 0
+    # The first pause is one second and a quarter at most.
+    assert page.evaluate("() => Math.max(...waits)") <= 2
+
+
+def test_one_weak_part_is_no_weak_line(send, page):  # noqa: F811
+    portal = send(lambda number, _portal: 503 if number == 1 else None)
+    portal.until(lambda: portal.put.count(1) >= 2)
+    assert "stalled" not in page.evaluate("() => states")
+
+
+def test_an_upload_that_the_storage_forgot_begins_anew_though_another_part_still_tries(send):
+    # Of the first upload one part is refused and tried again for ever, the others are gone.
+    portal = send(lambda number, portal: (503 if number == 1 else 404) if portal.opened == 1 else 200)
+    portal.until(portal.is_done)
+    assert portal.opened == 2
