@@ -32,6 +32,11 @@ pytest_plugins = ["tests.servers", "tests.browsers", "tests.sharing"]
 
 # The floors that meet the database directly are tried on both; pages stand on the rules and use one.
 BOTH_DATABASES = ("tests/rules/", "tests/jobs/")
+# What a film decides and not a database is tried once, on the one with several writers.
+FILM_ROOM = tuple(
+    f"tests/jobs/test_{name}.py"
+    for name in ("chunking", "patience", "posting", "preview", "replan", "signals", "speech")
+)
 
 
 class Bells(list[Bell]):
@@ -49,6 +54,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         path = Path(str(metafunc.definition.path)).as_posix()
         both = any(part in path for part in BOTH_DATABASES)
         kinds = ["sqlite", "postgresql"] if both else ["sqlite"]
+        if any(part in path for part in FILM_ROOM):
+            kinds = ["postgresql"]
         metafunc.parametrize("database_kind", kinds, scope="function")
 
 

@@ -16,6 +16,7 @@ PIECES = (
     "tests/journeys/test_bad_line.py",
     "tests/journeys/test_stop.py",
     "tests/journeys/",
+    "tests/looks/",
     "tests/faults/test_step_killer.py",
     "tests/hostile/test_intake.py",
     "tests/hostile/test_tools.py",

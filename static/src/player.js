@@ -97,7 +97,6 @@ class ClipPlayer extends HTMLElement {
   async play() {
     if (!this.#begun) {
       this.#begun = true;
-      import("./lib/watch.js").then(one => one.watch(this, this.#t.slow), () => {});
       if (this.#wanted) this.#v.src = this.#wanted.src;
       else if (this.dataset.hls) await this.#stream();
     }
@@ -215,6 +214,8 @@ class ClipPlayer extends HTMLElement {
         if (e.target.matches("video, source:last-of-type")) this.#failed();
         return;
       default:
+        // However it was started: by our buttons, the browser's menu, a key on a headset.
+        if (e.type === "play") import("./lib/watch.js").then(one => one.watch(this, this.#t.slow), () => {});
         if (e.type === "play") for (const other of document.querySelectorAll("clip-player video")) if (other !== v) other.pause();
         u.big.hidden = !v.paused || v.currentTime > 0 && !v.ended;
         u.toggle.innerHTML = this.#icon(v.paused ? "play" : "pause");

@@ -49,7 +49,8 @@ class Door:
         return self.app(*call)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: the language of these tests is no other test's.
+@pytest.fixture(scope="module")
 def site(migrated_sqlite, prepared_storage, tmp_path_factory) -> Iterator[Site]:
     """The whole site with its files, in French, English, German and mirrored."""
     folder = tmp_path_factory.mktemp("looks")

@@ -39,7 +39,8 @@ def test_a_database_that_cannot_be_asked_stops_the_start_with_a_reason(tmp_path)
         has_administrator(made)
 
 
-def test_a_storage_that_cannot_clear_up_now_ends_nothing(tmp_path, capsys):
+def test_a_storage_that_cannot_clear_up_now_ends_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ops.storage.SHELL_SECONDS", 1)
     storage = assemble({"DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]}, usable).servers["storage"]
     storage.folder.mkdir(parents=True, exist_ok=True)
     give_back(storage)
