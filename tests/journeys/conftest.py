@@ -1,5 +1,6 @@
 """One whole portal, started as `make run` starts it, and a real browser in front of it."""
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Page, Playwright
 
 from tests import footage
 
@@ -45,10 +46,15 @@ class Portal:
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
-    def mails(self, about: str) -> list[str]:
-        """The letters about one clip, in no order."""
-        folder = self.data_dir / "mail"
-        return [path.read_text(encoding="utf-8") for path in folder.glob(f"*{about}*.eml")]
+    def mails(self, about: str = "") -> list[str]:
+        """The letters about one clip, or all, oldest first; one that the portal has thrown away meanwhile is none."""
+        found = []
+        for path in (self.data_dir / "mail").glob("*.eml"):
+            if about not in path.name:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime, path.read_text(encoding="utf-8")))
+        return [words for _, words in sorted(found)]
 
 
 def free_port() -> int:
@@ -151,14 +157,25 @@ class Window:
 
     def axe(self) -> None:
         """No finding of axe on the page as it stands."""
-        self.page.evaluate(AXE)
-        found = self.page.evaluate(f"() => axe.run(document, {{runOnly: {json.dumps(RULES)}}})")
+        found = self._asked(AXE, f"() => axe.run(document, {{runOnly: {json.dumps(RULES)}}})")
         listed = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]]
         assert listed == [], self.page.url
 
     def fits(self) -> None:
         """Nothing is wider than the screen."""
-        assert self.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), self.page.url
+        wide = "() => document.documentElement.scrollWidth <= innerWidth"
+        assert self._asked(wide), self.page.url
+
+    def _asked(self, *expressions: str) -> Any:
+        """What the last of these says; asked again where the page loads itself anew meanwhile (another state came)."""
+        for _ in range(5):
+            try:
+                return [self.page.evaluate(one) for one in expressions][-1]
+            except Error as error:
+                if "navigation" not in str(error):
+                    raise
+                self.page.wait_for_load_state()
+        raise AssertionError(f"{self.page.url} does not stand still")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from email import message_from_bytes, policy
+from email import message_from_string, policy
 
 from playwright.sync_api import Error
 
@@ -117,9 +117,8 @@ def letter_link(portal, about, to=""):
     """The link of the newest letter about a clip (or to somebody), as its reader finds it."""
 
     def newest():
-        paths = sorted((portal.data_dir / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime)
-        for path in reversed([path for path in paths if about in path.name]):
-            letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+        for raw in reversed(portal.mails(about)):
+            letter = message_from_string(raw, policy=policy.default)
             words = letter.get_body(("plain",)).get_content()
             if to in letter["To"] and (link := re.search(r"http\S+/s/[\w-]{43,}", words)):
                 return link[0]
@@ -132,9 +131,8 @@ def letter_to(portal, to, about):
     """The plain text of the newest letter to an address whose subject says this; waits for it."""
 
     def newest():
-        paths = sorted((portal.data_dir / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime)
-        for path in reversed(paths):
-            letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+        for raw in reversed(portal.mails()):
+            letter = message_from_string(raw, policy=policy.default)
             if to in letter["To"] and re.search(about, letter["Subject"], re.IGNORECASE):
                 return letter.get_body(("plain",)).get_content()
         return ""
