@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -28,6 +29,11 @@ NAMING = {
 
 
 IDLE_SECONDS, LOCK_SECONDS = 60, 15
+# Each of a process's 16 threads (Procfile) may hold two: what it reads with, and a short unit of work of its own beside it.
+# With fewer, a crowd of threads that each hold one would wait for the second until the pool gives up.
+CONNECTIONS = {"pool_size": 10, "max_overflow": 30}
+# What a database that does not answer is known by; the second: every connection is taken, and none came free.
+AWAY = (OperationalError, NoConnectionError)
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -66,11 +72,11 @@ def make_engine(url: str) -> Engine:
     What a statement carries, an address perhaps, stands in no error and so in no log.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 15}, hide_parameters=True)
+        engine = create_engine(url, connect_args={"timeout": 15}, hide_parameters=True, **CONNECTIONS)
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **CONNECTIONS)
     event.listen(engine, "connect", _tune_postgres)
     return engine
 
@@ -120,7 +126,7 @@ def unit_of_work(session: Session, wake: Wake) -> Iterator[Session]:
         yield session
         crash.point("unit.commit")
         session.commit()
-    except OperationalError as error:
+    except AWAY as error:
         session.rollback()
         raise Away(Code.OURS_DATABASE, retry_after=5) from error
     except BaseException:

@@ -45,7 +45,7 @@ class Runtime:
         """Whether the broker takes connections now."""
         try:
             with make_celery(self.settings.broker_url).connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=2)
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
         except (OSError, OperationalError):
             return False
         return True
@@ -80,6 +80,9 @@ def make_celery(broker_url: str) -> Celery:
             "visibility_timeout": 3600,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
+            # Whoever rings tries twice and without a pause; kombu would sleep two seconds in between.
+            "max_retries": 1,
+            "interval_start": 0,
         },
         timezone="UTC",
     )
@@ -89,7 +92,7 @@ def make_celery(broker_url: str) -> Celery:
 def _waiting(app: Celery, queue: str) -> int:
     """How many bells of a queue nobody has heard yet."""
     with app.pool.acquire(block=True) as connection:
-        connection.ensure_connection(max_retries=1, timeout=2)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
         try:
             with connection.channel() as channel:
                 return int(channel.queue_declare(queue, passive=True).message_count)

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 
-from portal import reasons
+from portal import database, reasons
 from portal.errors import Code, Conflict, PortalError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -139,10 +139,12 @@ def init_app(app: Flask) -> None:
         log.warning("written twice at once route=%s: %s", _route(), _which(error))
         return refuse(Conflict(Code.CONFLICT, retry_after=1))
 
-    @app.errorhandler(OperationalError)
-    def no_database(error: OperationalError) -> Response:
+    def no_database(error: Exception) -> Response:
         log.error("database away route=%s: %s", _route(), error)
         return refuse(Unavailable(Code.OURS_DATABASE, retry_after=5))
+
+    for kind in database.AWAY:
+        app.register_error_handler(kind, no_database)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

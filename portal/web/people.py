@@ -21,11 +21,10 @@ from flask import (
 )
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from portal import i18n, notices, outbox, people, reasons, review, support, thread, uses
+from portal import database, i18n, notices, outbox, people, reasons, review, support, thread, uses
 from portal.errors import Code, NotAllowed, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import Actor
@@ -152,7 +151,7 @@ def init_app(app: Flask) -> None:
             return None
         try:
             person = people.by_session_token(reading(), token)
-        except OperationalError:
+        except database.AWAY:
             g.is_database_away = True
             raise
         return SignedIn(person) if person is not None else None
