@@ -6,6 +6,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from portal.ladder import frame_rate_for
+
 SOUND_OVERHANG_SECONDS = 0.1
 
 
@@ -53,19 +55,24 @@ def measured(shown: list[Span], heard: list[Span]) -> Times:
     usual = median(steps) if steps else shown[0].seconds or 1 / 30
     # Sound that begins a breath before the picture is its encoder's delay, which no player lets be heard.
     early = bool(heard) and heard[0].begin < shown[0].begin - SOUND_OVERHANG_SECONDS
-    first = heard[0].begin if early else shown[0].begin
+    first = shown[0].begin
     # Recorders leave out the length of the last frame: then it lasts as long as the others.
     end = shown[-1].begin + (shown[-1].seconds or usual)
     sound_end = heard[-1].begin + heard[-1].seconds if heard else end
     # The last packet of sound always hangs over a little: only a real overhang makes the film longer.
     whole_end = sound_end if sound_end > end + SOUND_OVERHANG_SECONDS else end
     odd = sum(1 for step in steps if abs(step - usual) > 0.2 * usual)
+    fps = round(len(shown) / max(end - shown[0].begin, 1e-3), 3)
+    if early:
+        # A picture that comes later begins with one of our frames, or lips would be half of one from their words.
+        rate = frame_rate_for(fps)
+        first -= round((shown[0].begin - heard[0].begin) * rate) / rate
     return Times(
         origin=first,
         seconds=round(whole_end - first, 6),
         picture_delay_seconds=round(shown[0].begin - first, 6),
         picture_seconds=round(end - shown[0].begin, 6),
-        fps=round(len(shown) / max(end - shown[0].begin, 1e-3), 3),
+        fps=fps,
         vfr=odd > 0.02 * len(steps),
         frames=len(shown),
     )

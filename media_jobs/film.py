@@ -23,6 +23,9 @@ from portal.ladder import LADDER_VERSION, Profile, mp4_rungs, rungs_for
 
 log = logging.getLogger(__name__)
 
+# So often is sound that peaks too high made once more; once was always enough.
+QUIETER_AT_MOST = 2
+
 CONTENT_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".cmfv": "video/mp4",
@@ -277,21 +280,47 @@ def _rest(job: _Job, made: Plan) -> list[Stream]:
     return [hls.ladder_output([], replace(made, rungs=()), heard, 1), *outputs] if heard else outputs
 
 
-def _heard(job: _Job, made: Plan, film: Stream) -> tuple[Stream, str] | None:
+def _heard(job: _Job, made: Plan, film: Stream, lower_db: float = 0.0) -> tuple[Stream, str] | None:
     if job.facts.audio_index is None:
         return None
-    chain = sound.filters(job.lufs, made.seconds, job.facts.lead_seconds, job.cut)
+    chain = sound.filters(job.lufs, made.seconds, job.facts.lead_seconds, job.cut, lower_db=lower_db)
     return film[str(job.facts.audio_index)], chain
 
 
 def _plain_films(job: _Job, made: Plan, copied: Copy | None, told: Callable[[float], None]) -> None:
-    """Progressive MP4s that begin to play at once, copied from the rungs: nothing is encoded again.
+    """The plain MP4s, and where the coder has added more to the sound's peaks than is kept for it, a lower sound first."""
+    _put_together(job, made, copied, told)
+    lower_db = 0.0
+    for _ in range(QUIETER_AT_MOST if job.with_sound else 0):
+        excess = sound.excess_db(job.folder)
+        if excess <= 0:
+            return
+        log.info("the sound is made once more, %.1f dB lower at its peaks", excess)
+        lower_db += excess + sound.SPARE_DB
+        _sound_alone(job, made, lower_db)
+        _put_together(job, made, copied, told)
+    if job.with_sound and (excess := sound.excess_db(job.folder)) > 0:
+        log.warning("the sound peaks %.1f dB above what is promised", excess)
 
-    In the same process the lowest rung is decoded whole, to see that it can be.
+
+def _sound_alone(job: _Job, made: Plan, lower_db: float) -> None:
+    film = source(job.original, job.facts.container, threads=1)
+    again = hls.ladder_output([], replace(made, rungs=()), _heard(job, made, film, lower_db), 1)
+    wall = wall_seconds(job.facts)
+    run(job.tools, compose([again]), folder=job.folder, wall_seconds=wall, cancelled=job.cancelled)
+    hls.rename_audio(job.folder)
+
+
+def _put_together(job: _Job, made: Plan, copied: Copy | None, told: Callable[[float], None]) -> None:
+    """Progressive MP4s that begin to play at once, copied from the rungs.
+
+    In the same process the lowest rung is decoded whole, to see that it can be, and the sound to hear how high it peaks.
     """
     folder = job.folder
     audio = source(folder / f"{hls.AUDIO_NAME}.cmfa", "mov")["a:0"] if job.with_sound else None
     outputs = checks.decoding_outputs(folder, made, copied)
+    if audio is not None:
+        outputs.append(sound.peak_output(audio))
     for rung in mp4_rungs(made.rungs, made.seconds):
         shown = source(folder / f"{rung.name}.cmfv", "mov")["v:0"]
         both = [shown, audio] if audio is not None else [shown]

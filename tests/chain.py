@@ -1,7 +1,8 @@
 """The film room's own chain, whole or in part, on films made at test time: what comes out is looked at, nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from media_jobs import film, picture, sound
 from media_jobs.ffmpeg import compose, output, run, source
@@ -21,6 +22,17 @@ class Result:
     path: Path
 
 
+def imagined(**changes: object) -> Facts:
+    """The facts of an ordinary film that nobody made, but for these."""
+    ordinary = Facts(
+        container="mov", width=1920, height=1080, duration_seconds=1.0, picture_delay_seconds=0.0,
+        picture_seconds=1.0, fps=60.0, vfr=False, frames=1, rotation=0, video_index=0, video_codec="h264",
+        pix_fmt="yuv420p", color_range="tv", color_space="bt709", color_primaries="bt709",
+        color_transfer="bt709", audio_index=None, audio_codec=None, audio_channels=None, size_bytes=1,
+    )  # fmt: skip
+    return replace(ordinary, **changes)
+
+
 def _never() -> bool:
     return False
 
@@ -29,13 +41,22 @@ def facts_of(path: Path, **limits: object) -> Facts:
     return inspect(footage.tools(), path, Limits(**limits))
 
 
+def made(
+    path: Path, folder: Path, order: film.Order | None = None, *, facts: Facts | None = None, **call: Any
+) -> film.Made:
+    """The whole job; `call` may name on_progress, cancelled and elsewhere."""
+    folder.mkdir(exist_ok=True)
+    facts = facts or facts_of(path)
+    call = {"on_progress": lambda _percent: None, "cancelled": _never, **call}
+    return film.make(footage.tools(), path, folder, facts, order or film.Order(), **call)
+
+
 def whole(path: Path, folder: Path, **limits: object) -> tuple[Result, film.Made]:
     """The whole job; the file is the tallest plain MP4."""
     facts = facts_of(path, **limits)
-    folder.mkdir()
-    made = film.make(footage.tools(), path, folder, facts, film.Order(), lambda _: None, _never)
+    out = made(path, folder, facts=facts)
     plan = picture.plan(facts, rungs_for(facts.width, facts.height))
-    return Result(facts, plan, next(one.path for one in made.files if one.kind == "mp4")), made
+    return Result(facts, plan, next(one.path for one in out.files if one.kind == "mp4")), out
 
 
 def picture_alone(path: Path, **limits: object) -> Result:

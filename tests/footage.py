@@ -16,6 +16,7 @@ PLACE = "+48.8577+002.2950/"
 PHONE = "Vesta 12 Pro"
 
 TESTSRC = "testsrc2=size={size}:rate={rate}"
+TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30")
 SOUND = ("-c:a", "aac", "-b:a", "64k")
 
@@ -50,6 +51,26 @@ def silent(folder: Path, *, seconds: float = 1.0, size: str = "320x180") -> Path
     """No sound track at all."""
     return made(
         folder / "silent.mp4", "-f", "lavfi", "-i", TESTSRC.format(size=size, rate=30), "-t", seconds, *QUICK
+    )
+
+
+def web_ready(
+    folder: Path,
+    name: str = "ready.mp4",
+    *,
+    size: str = "320x180",
+    rate: int | str = 30,
+    seconds: float = 2.0,
+    group: int = 30,
+    words: tuple[object, ...] = (),
+) -> Path:
+    """A film as an editing program exports it: H.264, BT.709 said, constant rate, B-frames, closed groups."""
+    shown = f"{TESTSRC.format(size=size, rate=rate)},{TAGS}"
+    return made(
+        folder / name,
+        *("-f", "lavfi", "-i", shown, "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", seconds),
+        *("-c:v", "libx264", "-preset", "fast", "-b:v", "300k", "-maxrate", "600k", "-bufsize", "600k"),
+        *("-pix_fmt", "yuv420p", "-g", group, "-sc_threshold", 0, *SOUND, *words),
     )
 
 

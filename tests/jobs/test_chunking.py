@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 import threading
 from datetime import timedelta
@@ -12,9 +11,8 @@ import pytest
 import redis
 from sqlalchemy import select, update
 
-from media_jobs import chunking, film, pieces, probe, tracks
+from media_jobs import chunking, film, pieces
 from media_jobs.heartbeat import Heartbeat
-from media_jobs.outline import Limits
 from media_jobs.tasks import TASKS
 from portal import chunks, crash, fsck, keys, leases
 from portal.database import db_now
@@ -24,7 +22,7 @@ from portal.lifecycle import CLOCK, move
 from portal.models import Clip, Cut, Job, JobState, Rendition, State, WorkerSeen
 from portal.runtime import make_celery, make_wake
 from portal.storage import Bucket
-from tests import footage
+from tests import chain, footage
 from tests.jobs import stage
 
 SECONDS = 13.0
@@ -44,139 +42,6 @@ def database_url(request, tmp_path):
 @pytest.fixture(scope="module")
 def long_film(tmp_path_factory):
     return footage.small(tmp_path_factory.mktemp("long"), seconds=SECONDS, size="64x36", rate=25)
-
-
-def made_of(path, folder, elsewhere=None):
-    folder.mkdir()
-    facts = probe.inspect(footage.tools(), path, Limits(max_seconds=60.0))
-    return facts, film.make(
-        footage.tools(), path, folder, facts, film.Order(), lambda _: None, lambda: False, elsewhere
-    )
-
-
-def in_pieces(path, tmp_path):
-    """Every piece made here, one after the other; joined where the ladder is wanted."""
-    facts = probe.inspect(footage.tools(), path, Limits(max_seconds=60.0))
-
-    def elsewhere(made, folder, _told):
-        whole, parts = pieces.Whole(footage.tools(), path.resolve(), facts, made), []
-        for piece in pieces.cut(made):
-            room = tmp_path / f"room-{piece.part}"
-            room.mkdir()
-            pieces.make(
-                whole, piece, room, wall_seconds=60.0, on_progress=lambda _: None, cancelled=lambda: False
-            )
-            parts.append((piece, room))
-        pieces.join(folder, made, parts)
-        return True
-
-    return made_of(path, tmp_path / "joined", elsewhere)[1]
-
-
-def by_name(made):
-    return {one.name: one for one in made.files}
-
-
-def lengths(playlist):
-    return re.findall(r"#EXTINF:([\d.]+)", playlist.path.read_text())
-
-
-def same(one, other, tmp_path):
-    """What a film made in pieces must share with the same film made in one."""
-    whole, joined = by_name(one), by_name(other)
-    assert set(whole) == set(joined)
-    untouched = [name for name in whole if not re.fullmatch(r"master.m3u8|\d+\.(m3u8|cmfv|mp4)", name)]
-    assert [name for name in untouched if whole[name].sha256 != joined[name].sha256] == []
-    for name in [name for name in whole if name.endswith(".cmfv")]:
-        ours, theirs = (tracks.read(made[name].path)["vide"] for made in (joined, whole))
-        for what in ("durations", "offsets", "keys", "begins", "scale", "shift"):
-            assert getattr(ours, what) == getattr(theirs, what), what
-        listed = name.replace(".cmfv", ".m3u8")
-        assert lengths(joined[listed]) == lengths(whole[listed])
-        assert abs(joined[name].size_bytes / whole[name].size_bytes - 1) < 0.05
-        small = [footage.brightness(made[name].path) for made in (joined, whole)]
-        assert max(abs(a - b) for a, b in zip(*small, strict=True)) <= 3
-
-
-# The pieces ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seconds", [11.9, 12.0, 13.0, 119.5, 180.0, 14400.0])
-def test_pieces_are_whole_segments_that_cover_the_film_without_a_gap(seconds):
-    facts = dataclasses.replace(FACTS, duration_seconds=seconds, picture_seconds=seconds)
-    made = pieces.picture.plan(facts, film.rungs_for(1920, 1080))
-    cut = pieces.cut(made)
-    if seconds < 12:
-        assert cut == ()
-        return
-    assert all(piece.begin % 4 == 0 for piece in cut)
-    for rung in made.rungs:
-        numbers = [number for piece in cut for number in piece.frames(made, rung)]
-        assert numbers == list(range(made.frames(rung)))
-    assert 3 <= len(cut) <= 24
-
-
-FACTS = probe.Facts(
-    container="mov", width=1920, height=1080, duration_seconds=1.0, picture_delay_seconds=0.0, picture_seconds=1.0,
-    fps=60.0, vfr=False, frames=1, rotation=0, video_index=0, video_codec="h264", pix_fmt="yuv420p",
-    color_range="tv", color_space="bt709", color_primaries="bt709", color_transfer="bt709", audio_index=None,
-    audio_codec=None, audio_channels=None, size_bytes=1,
-)  # fmt: skip
-
-
-def odd(kind, folder):
-    """Films on which a seek could go wrong."""
-    plain = footage.small(folder, seconds=12.4, size="64x36", rate=25, name="plain.mp4")
-    if kind == "late":
-        words = ("-itsoffset", 0.4, "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy")
-        return footage.made(folder / "late.mov", *words)
-    if kind == "uneven":
-        steps = "select='lt(mod(n,90),30)+not(mod(n,7))'"
-        words = ("-i", plain, "-vf", steps, "-fps_mode", "vfr", "-bf", 3, "-c:a", "copy")
-        return footage.made(folder / "uneven.mkv", *words)
-    if kind == "open groups":
-        coder = ("-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-c:a", "copy")
-        words = ("-x265-params", "log-level=none:keyint=120:open-gop=1:bframes=4")
-        return footage.made(folder / "open.mov", "-i", plain, *coder, *words)
-    words = (
-        "-i",
-        plain,
-        "-c:v",
-        "libvpx",
-        "-deadline",
-        "realtime",
-        "-cpu-used",
-        8,
-        "-an",
-        "-f",
-        "webm",
-        "-live",
-        1,
-    )
-    path = folder / "recorder.webm"
-    path.write_bytes(footage.ffmpeg(*words, "-"))
-    return path
-
-
-@pytest.mark.parametrize("kind", ["late", "uneven", "open groups", "recorder"])
-def test_an_odd_film_made_in_pieces_is_the_same_as_made_in_one(kind, tmp_path):
-    path = odd(kind, tmp_path)
-    same(made_of(path, tmp_path / "one")[1], in_pieces(path, tmp_path), tmp_path)
-
-
-def test_pieces_of_another_coding_do_not_fit(long_film, tmp_path):
-    facts = probe.inspect(footage.tools(), long_film, Limits(max_seconds=60.0))
-    made = pieces.picture.plan(facts, film.rungs_for(64, 36))
-    parts = []
-    for piece, change in zip(pieces.cut(made), ({}, {"height": 32}, {}), strict=True):
-        plan = dataclasses.replace(made, **change)
-        room = tmp_path / str(piece.part)
-        room.mkdir()
-        whole = pieces.Whole(footage.tools(), long_film, facts, plan)
-        pieces.make(whole, piece, room, wall_seconds=60, on_progress=lambda _: None, cancelled=lambda: False)
-        parts.append((piece, room))
-    with pytest.raises(pieces.Unavailable, match="header"):
-        pieces.join(tmp_path, made, parts)
 
 
 # The hands -----------------------------------------------------------------------------------------------
@@ -292,11 +157,11 @@ def test_nobody_comes_and_the_film_is_made_all_the_same(runtime, shop, asked, lo
     TASKS[JobKind.TRANSCODE](shop, job_id)
     is_whole(runtime, clip)
     assert [one.state for one in parts(runtime, clip)] == [JobState.DONE] * 3
-    one = by_name(made_of(long_film, tmp_path / "one")[1])
+    one = {made.name: made.sha256 for made in chain.made(long_film, tmp_path / "one").files}
     with runtime.read() as session:
         stored = {made.name: made for made in session.scalars(select(Rendition))}
     alike = ("audio.cmfa", "hover.mp4", "storyboard.webp", "card.jpg")
-    assert [stored[name].sha256 for name in alike] == [one[name].sha256 for name in alike]
+    assert [stored[name].sha256 for name in alike] == [one[name] for name in alike]
 
 
 def test_a_part_whose_helper_vanishes_is_made_by_who_asked(runtime, shop, asked, bells):
@@ -411,8 +276,8 @@ def test_a_film_is_not_shared_when_there_is_no_use(runtime, shop, asked, why):
     shop = dataclasses.replace(shop, runtime=dataclasses.replace(runtime, settings=settings))
     seen(runtime, "films@b/0", silent=90.0 if why == "nobody idle" else 0.0)
     delay = 1.5 if why == "late picture" else 0.0
-    facts = dataclasses.replace(
-        FACTS, duration_seconds=SECONDS, picture_seconds=SECONDS - delay, picture_delay_seconds=delay
+    facts = chain.imagined(
+        duration_seconds=SECONDS, picture_seconds=SECONDS - delay, picture_delay_seconds=delay
     )
     made = pieces.picture.plan(facts, film.rungs_for(1920, 1080))
     if why == "cut":

@@ -17,7 +17,7 @@ from portal.jobs import JobKind
 from portal.models import Clip, Film, Job, JobState, Rendition, Role, State
 from portal.storage import Bucket, Storage
 from portal.web.playback import preview_playlist
-from tests import footage
+from tests import footage, lips
 from tests.jobs import stage
 
 
@@ -91,6 +91,35 @@ def test_the_first_segment_of_an_hdr_film_can_be_watched_before_the_rest_is_made
     assert footage.packets(first, "stream=codec_name,pix_fmt,color_transfer")[0] == "h264,yuv420p,bt709"
     assert len(footage.packets(first, "packet=size")) == 60
     assert len(footage.packets(first, "packet=size", "a:0")) > 80
+
+
+H264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", 3, "-pix_fmt", "yuv420p")
+KINDS = {
+    "as it is": (("-c:a", "aac"), {}),
+    "sound that begins late": (("-c:a", "aac"), {"late": 0.25, "inputs": ((), ("-itsoffset", 0.25))}),
+    "sound of another coder": (("-c:a", "libmp3lame"), {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"), [*(("copied", kind) for kind in KINDS), ("encoded", "sound that begins late")]
+)
+def test_lips_and_words_stay_together_in_the_first_picture_too(tmp_path, way, kind):
+    path, folder = tmp_path / "film.mp4", tmp_path / "out"
+    folder.mkdir()
+    sound, options = KINDS[kind]
+    at = lips.both(path, H264, sound, seconds=2.5, size="64x36", **options)
+    facts = facts_of(path)
+    assert preview.can_be_copied(facts)
+    if way == "copied":
+        watched = preview.copy(footage.tools(), path, folder, facts, never)
+    else:
+        preview.encode(footage.tools(), path, folder, facts, never)
+        pieces = [folder / preview.INIT_NAME, *(one.path for one in preview.segments(folder))]
+        watched = tmp_path / "watched.mp4"
+        watched.write_bytes(b"".join(one.read_bytes() for one in pieces))
+    # What is made begins with its encoder's delay of two frames, picture and sound alike.
+    assert lips.apart(watched, at=at, slack=0.07) <= 0.010
 
 
 def test_a_plain_film_is_watchable_at_once_and_the_ladder_sweeps_its_preview_from_the_record(
