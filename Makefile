@@ -23,7 +23,7 @@ test: .venv/.tests ## Everything: lint, types, contracts, tests on real servers,
 
 torture: .venv/.tests ## Every crash point in every way, 100 000 damaged films, a storm (TORTURE_SEED=1 STORM_SECONDS=180); most of an hour
 	@exec env TORTURE=1 HOSTILE_MUTANTS=100000 HOSTILE_JAILED=1000 \
-	  $(PY) -m pytest -n 2 --timeout 3600 tests/faults tests/hostile tests/jobs/test_chunking.py
+	  $(PY) -m pytest -n 2 --timeout 3600 tests/faults tests/hostile tests/jobs/test_chunking.py tests/jobs/test_faults.py
 
 lint: .venv/.tests ## Style, types, import contracts, templates
 	$(PY) -m ruff check .
@@ -52,7 +52,8 @@ requirements: .venv/.uv ## Compile the hashed requirement files anew from pyproj
 speech: .venv/.speech ## Install what writes captions; SPEECH_MODEL then names the model
 
 clean: ## Remove what was built or installed; the data under DATA_DIR stays
-	rm -rf .venv node_modules static/dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv node_modules static/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 browser: .venv/.tests
 	@$(PY) -m ops.browser

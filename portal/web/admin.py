@@ -266,6 +266,8 @@ def settings() -> str:
         queues=queues,
         lanes=[(lane_word(lane.name), lane, age(lane.oldest_seconds)) for lane in queues.lanes],
         yielded=f"{queues.film_per_cpu:.2f}" if queues.film_per_cpu is not None else "",
+        given_up=[(job_word(kind), _fault(code), count) for (kind, code), count in queues.failed.items()],
+        put_off=[(job_word(kind), _fault(code), count) for (kind, code), count in queues.put_off.items()],
         failed=[
             (job_word(job.kind), job, clip, _fault(job.error_code), state_word(clip.state))
             for job, clip in work.failed

@@ -1,4 +1,4 @@
-"""A TCP line to a server that can be told to misbehave: refuse, reset, hang, be slow, break off, answer 503.
+"""A TCP line to a server that can be told to misbehave: refuse, reset, hang, be slow, break off, answer 503 or 507.
 
 One asyncio loop in a thread of its own; a mode holds for connections and bytes from that moment on.
 """
@@ -11,11 +11,20 @@ import threading
 from collections.abc import Iterator
 from typing import Self
 
-ANSWER_503 = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: 57\r\n"
-    b"Connection: close\r\n\r\n<Error><Code>SlowDown</Code><Message>busy</Message></Error>"
-).replace(b"57", str(len(b"<Error><Code>SlowDown</Code><Message>busy</Message></Error>")).encode())
+REFUSALS = {
+    "503": ("Service Unavailable", "SlowDown"),
+    # How a storage says that it is full.
+    "507": ("Insufficient Storage", "InsufficientStorage"),
+}
 MODES = ("refuse", "reset", "hang", "slow", "cut", "503")
+
+
+def refusal(status: str) -> bytes:
+    """A whole answer that says no, as an S3 storage words it."""
+    reason, code = REFUSALS[status]
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}"
+    return f"{head}\r\nConnection: close\r\n\r\n{body}".encode()
 
 
 class Proxy:
@@ -77,9 +86,9 @@ class Proxy:
             if self.mode in ("refuse", "reset"):
                 _reset(writer)
                 return
-            if self.mode == "503":
+            if (status := self.mode) in REFUSALS:
                 await reader.read(65536)
-                writer.write(ANSWER_503)
+                writer.write(refusal(status))
                 await writer.drain()
                 writer.close()
                 return
@@ -95,7 +104,7 @@ class Proxy:
             while data := await source.read(65536):
                 while self.mode == "hang":  # noqa: ASYNC110 - told by another thread
                     await asyncio.sleep(0.02)
-                if self.mode in ("refuse", "reset", "503"):
+                if self.mode in ("refuse", "reset", *REFUSALS):
                     _reset(target)
                     return
                 if self.mode == "slow":

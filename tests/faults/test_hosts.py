@@ -1,6 +1,7 @@
 """Worker hosts as processes of their own, on PostgreSQL: they share the record, the bell and the storage, no folder."""
 
 import contextlib
+import ctypes
 import dataclasses
 import os
 import resource
@@ -19,15 +20,16 @@ from portal import withdrawal
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER
-from portal.models import Clip, Cut, Job, JobState, State
+from portal.models import Clip, Cut, Job, JobState, Notice, NoticeState, Publication, State
 from portal.runtime import make_celery, make_wake
 from tests import footage
 from tests.faults import harm
 from tests.jobs import stage
 from tests.servers import started
 
-pytestmark = pytest.mark.timeout(240)
 TORTURE = "TORTURE" in os.environ
+# Whole, it makes a thousand clips first.
+pytestmark = pytest.mark.timeout(1800 if TORTURE else 240)
 torture = pytest.mark.skipif(not TORTURE, reason="runs by `make torture`")
 
 
@@ -47,11 +49,6 @@ def ringing(runtime, broker_url):
     return ringing_on(runtime, broker_url)
 
 
-def states(runtime):
-    with runtime.read() as session:
-        return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
-
-
 def all_done(runtime, kind):
     with runtime.read() as session:
         return set(session.scalars(select(Job.state).where(Job.kind == kind))) == {JobState.DONE}
@@ -68,24 +65,41 @@ def test_of_two_hosts_one_dies_and_the_other_makes_every_film_without_touching_i
     homes = [tmp_path / "a", tmp_path / ("a" if shared else "b")]
     scratch = homes[0] / "scratch"
     with contextlib.ExitStack() as hosts:
-        first = hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=homes[0]))
-        if TORTURE:
-            hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=homes[1]))
+        first, _second = (
+            hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=home, node=node))
+            for home, node in zip(homes, ("first", "second"), strict=True)
+        )
+        stage.until_seen(ringing, 2)
         for clip in clips:
             stage.ask(ringing, clip, JobKind.TRANSCODE)
-        stage.until(lambda: scratch.is_dir() and any((path / "made").is_dir() for path in scratch.iterdir()))
+        # Each has a film in hand, in a folder of its own where it has one.
+        stage.until(lambda: [len(rooms(home)) for home in homes] == ([2, 2] if shared else [1, 1]))
         first.kill()
-        left = {path.name for path in scratch.iterdir()}
+        left = rooms(homes[0])
         if not TORTURE:
-            hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=homes[1]))
+            for token in left:
+                stage.lease_ends(ringing, token)
         stage.until(lambda: all_done(ringing, JobKind.TRANSCODE), seconds=150)
         if not shared:
-            assert {path.name for path in scratch.iterdir()} == left
+            assert len(left) == 1
+            assert rooms(homes[0]) == left
+        if TORTURE and not shared:
             hosts.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=homes[0]))
-        stage.until(lambda: not any(scratch.iterdir()), seconds=60)
+        if TORTURE:
+            stage.until(lambda: not any(scratch.iterdir()), seconds=60)
     with ringing.read() as session:
         assert {session.get_one(Clip, clip.id).state for clip in clips} == {State.IN_REVIEW}
         assert session.scalar(select(func.count()).select_from(Cut)) == len(clips)
+        attempts = session.scalars(select(Job.attempt).where(Job.kind == JobKind.TRANSCODE))
+        assert sorted(attempts) == [1] * (len(clips) - 1) + [2]
+
+
+def rooms(home):
+    """The films that are being made in this host's work folder, or were left there by one that died."""
+    scratch = home / "scratch"
+    return (
+        {path.name for path in scratch.iterdir() if (path / "made").is_dir()} if scratch.is_dir() else set()
+    )
 
 
 # F28
@@ -121,52 +135,108 @@ def test_errands_that_are_asked_for_last_end_first_while_many_films_wait_behind_
     assert len(before) <= len(waiting) / 10
 
 
-@torture
 def test_a_worker_that_is_drained_ends_what_it_has_begun_and_takes_nothing_more(make, ringing, tmp_path):
-    film = footage.small(tmp_path, seconds=2.0, size="640x360")
-    first, second = (stage.arrived(make, ringing, film) for _ in range(2))
-    job_id = stage.ask(ringing, first, JobKind.TRANSCODE)
+    films = [footage.small(tmp_path, seconds=2.0, size="640x360")]
+    films += [footage.small(tmp_path, seconds=0.3, size="64x36", name="quick.mp4")] * 2
+    first, *others = (stage.arrived(make, ringing, film) for film in films)
     with stage.WorkerProcess(ringing, tmp_path) as worker:
-        stage.until(lambda: stage.row(ringing, Job, job_id).state == JobState.RUNNING)
+        # One more bell is rung before, one after.
+        job_id, *waiting = (stage.ask(ringing, clip, JobKind.TRANSCODE) for clip in (first, others[0]))
+        stage.until(lambda: stage.row(ringing, Job, job_id).step == "make")
         app = make_celery(ringing.settings.broker_url)
         # What docs/deploy.md tells people to type: celery control cancel_consumer <queue>.
-        answers = [app.control.cancel_consumer(queue, reply=True) for queue in ("heavy", "short", "slow")]
-        assert all("ok" in str(answer) for answer in answers)
-        waiting_id = stage.ask(ringing, second, JobKind.TRANSCODE)
+        for queue in ("heavy", "short", "slow"):
+            assert "ok" in str(app.control.cancel_consumer(queue, reply=True, limit=1))
+        waiting.append(stage.ask(ringing, others[1], JobKind.TRANSCODE))
         stage.until(lambda: stage.row(ringing, Job, job_id).state == JobState.DONE)
         assert stage.row(ringing, Job, job_id).attempt == 1
+        # Whatever it held in its hands comes before what it is asked for now.
+        errand = stage.ask(ringing, make.clip(State.WITHDRAWN), JobKind.RETRACT)
+        stage.until(lambda: stage.row(ringing, Job, errand).state == JobState.DONE)
         worker.ask_to_stop()
         assert worker.process.wait(timeout=30) == 0
-        assert stage.row(ringing, Job, waiting_id).state == JobState.QUEUED
-    with stage.WorkerProcess(ringing, tmp_path):
-        stage.until(lambda: stage.row(ringing, Job, waiting_id).state == JobState.DONE)
+    # Nobody has so much as begun with them.
+    assert [stage.row(ringing, Job, one).started_at for one in waiting] == [None, None]
+    if TORTURE:
+        with stage.WorkerProcess(ringing, tmp_path):
+            stage.until(lambda: all_done(ringing, JobKind.TRANSCODE))
 
 
-@torture
-def test_a_broker_that_is_killed_and_comes_back_empty_loses_nothing(make, runtime, tmp_path):
-    def valkey(ports):
-        return Valkey(tmp_path / "broker", ports, password="p" * 20)
-
-    server = started(tmp_path, PORT_NAMES, valkey)
-    ringing = ringing_on(runtime, server.url)
-    ids = [stage.ask(ringing, make.clip(State.WITHDRAWN), JobKind.RETRACT)]
-    with stage.WorkerProcess(ringing, tmp_path):
-        stage.until(lambda: stage.row(ringing, Job, ids[0]).state == JobState.DONE)
-        for pid in descendants(server.process.pid):
-            if "valkey" in Path(f"/proc/{pid}/exe").resolve().name:
-                os.kill(pid, signal.SIGKILL)
-        server.process.wait(timeout=20)
-        ids += [stage.ask(ringing, make.clip(State.WITHDRAWN), JobKind.RETRACT) for _ in range(5)]
-        again = server.start() if server.output is None else _again(server)
-        redis.Redis.from_url(ringing.settings.broker_url).flushall()
-        stage.until(lambda: states(ringing) == {JobState.DONE: 6}, seconds=60)
-        again.stop()
+# F4
 
 
-def _again(server):
+class Forgetful(Valkey):
+    """A broker that writes nothing down."""
+
+    def prepare(self):
+        command = super().prepare()
+        configuration = self.folder / "valkey.conf"
+        configuration.write_text(configuration.read_text().replace("appendonly yes", "appendonly no"))
+        return command
+
+
+def die(server):
+    """As by `kill -9`, behind its leash."""
+    for pid in descendants(server.process.pid):
+        if "valkey" in Path(f"/proc/{pid}/exe").resolve().name:
+            os.kill(pid, signal.SIGKILL)
+    server.process.wait(timeout=20)
     server.output.close()
     server.output = None
-    return server.start()
+
+
+@pytest.mark.parametrize(
+    "kind", [Forgetful, pytest.param(Valkey, marks=torture)], ids=["writes nothing down", "writes all down"]
+)
+def test_a_broker_that_forgets_dies_and_comes_back_loses_nothing_and_nothing_is_done_twice(
+    make, runtime, tmp_path, kind
+):
+    hosts, queued = (2, 20) if TORTURE else (1, 2)
+    server = started(tmp_path, PORT_NAMES, lambda ports: kind(tmp_path / "broker", ports, password="p" * 20))
+    ringing = ringing_on(runtime, server.url)
+    long = footage.small(tmp_path, seconds=6.0 if TORTURE else 3.0, size="640x360", name="long.mp4")
+    quick = footage.small(tmp_path, seconds=0.3, size="64x36")
+    approved = make.clip(State.APPROVED, with_objects=True)
+    clips = [stage.arrived(make, ringing, film) for film in [long] * hosts + [quick] * queued]
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        homes = [tmp_path / f"host{number}" for number in range(hosts)]
+        for home in homes:
+            stack.enter_context(stage.WorkerProcess(ringing, tmp_path, data_dir=home, node=home.name))
+        stage.until_seen(ringing, hosts)
+        running = [stage.ask(ringing, clip, JobKind.TRANSCODE) for clip in clips[:hosts]]
+        stage.until(lambda: all(stage.row(ringing, Job, one).step == "make" for one in running))
+        half = hosts + queued // 2
+        waiting = [stage.ask(ringing, clip, JobKind.TRANSCODE) for clip in clips[hosts:half]]
+        redis.Redis.from_url(server.url).flushall()
+        # The bells of these are rung on the emptied one, and that of the last on none at all.
+        waiting += [stage.ask(ringing, clip, JobKind.TRANSCODE) for clip in clips[half:-1]]
+        waiting.append(stage.ask(ringing, approved, JobKind.PUBLISH))
+        die(server)
+        assert {stage.row(ringing, Job, one).state for one in running} == {JobState.RUNNING}
+        waiting.append(stage.ask(ringing, clips[-1], JobKind.TRANSCODE))
+        server.start()
+        ids = [*running, *waiting]
+        stage.until(
+            lambda: {stage.row(ringing, Job, one).state for one in ids} == {JobState.DONE}, seconds=150
+        )
+        stage.until(lambda: all(one.state == NoticeState.SENT for one in letters(ringing)))
+        lying = [path for home in homes for path in (home / "mail").glob("*.eml")]
+    assert {stage.row(ringing, Job, one).attempt for one in ids} == {1}
+    assert [one.attempt for one in letters(ringing) if one.clip_id == approved.id] == [1]
+    assert len(lying) == len(letters(ringing))
+    with ringing.read() as session:
+        cuts = session.scalars(select(Cut.clip_id).where(Cut.clip_id != approved.id)).all()
+        assert len(cuts) == len(set(cuts)) == hosts + queued
+        assert [one.clip_id for one in session.scalars(select(Publication))] == [approved.id]
+
+
+def letters(runtime):
+    with runtime.read() as session:
+        return session.scalars(select(Notice)).all()
+
+
+# F9
 
 
 def at_once(runtime):
@@ -189,6 +259,47 @@ def test_a_full_work_folder_makes_a_film_wait_and_other_work_goes_on(make, runti
     for kind, subject in ((JobKind.RETRACT, retraction), (JobKind.TRANSCODE, job_id)):
         tasks.TASKS[kind](stage.shop_of(runtime), subject)
         assert stage.row(runtime, Job, subject).state == JobState.DONE
+    assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
+
+
+# What a root needs to give a process a disk of its own.
+SYS_ADMIN, NEW_MOUNTS, PRIVATE = 21, 0x2_0000, 0x4_4000
+
+
+def may_mount():
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.split("CapEff:")[1].split()[0], 16) >> SYS_ADMIN & 1)
+
+
+def on_a_small_disk(env, room_bytes, kind, job_id):
+    """One task on a host whose work folder is a disk of so many bytes, that is gone with this process."""
+    scratch = Path(env["DATA_DIR"]) / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = f"size={room_bytes}".encode()
+    if (
+        libc.unshare(NEW_MOUNTS)
+        or libc.mount(b"none", b"/", None, PRIVATE, None)
+        or libc.mount(b"none", bytes(scratch), b"tmpfs", 0, options)
+    ):
+        raise OSError(ctypes.get_errno(), "no disk of its own")
+    harm.task(env, None, kind, job_id)
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a root who may mount")
+def test_a_disk_that_a_tool_fills_makes_the_film_wait_until_there_is_room(make, runtime, tmp_path):
+    film = footage.small(tmp_path, seconds=1.0, size="320x180")
+    clip = stage.arrived(make, runtime, film)
+    job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
+    # The original has room, and not much more.
+    words = (harm.env_of(runtime.settings), film.stat().st_size + (32 << 10), JobKind.TRANSCODE, job_id)
+    for _ in range(4 if TORTURE else 1):
+        assert harm.in_another_process(on_a_small_disk, *words) == 0
+        waiting = stage.row(runtime, Job, job_id)
+        assert (waiting.state, waiting.attempt, waiting.error_code) == (JobState.QUEUED, 0, "ours_disk")
+        assert "No space left on device" in waiting.error_detail
+        at_once(runtime)
+    tasks.TASKS[JobKind.TRANSCODE](stage.shop_of(runtime), job_id)
     assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
 
 

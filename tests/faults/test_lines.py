@@ -1,43 +1,67 @@
 """A storage and a broker behind a bad line: every call ends in time, says whose fault it is, and works again after."""
 
 import dataclasses
+import functools
 import os
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from media_jobs import tasks
-from portal import leases, storage
+from portal import arrivals, carrier, crash, leases, storage, uploads
 from portal.database import db_now
 from portal.errors import Unavailable
 from portal.jobs import Bell, JobKind
-from portal.models import Clip, Job, JobState, Publication, State
+from portal.lifecycle import OWNER
+from portal.models import Clip, Film, Job, JobState, Publication, State, Upload
 from portal.runtime import make_celery, make_wake
 from portal.storage import Bucket, Storage
+from portal.uploads import Announced
+from tests.faults import life
 from tests.faults.proxy import MODES, Proxy
 from tests.jobs import stage
 
 TORTURE = "TORTURE" in os.environ
 pytestmark = pytest.mark.timeout(120)
 
-# What a worker asks of the storage.
+KEY = "o/lines/film.mp4"
+FILM = b"x" * 90_000
+
+
+@dataclasses.dataclass(frozen=True)
+class At:
+    """What the calls are about: the film under KEY, an upload whose only part has arrived, a folder."""
+
+    upload: Upload
+    folder: Path
+
+
+# What is asked of the storage; the end of an upload has a test of its own.
 CALLS = {
-    "size": lambda line, _folder: line.size(Bucket.ORIGINALS, KEY),
-    "read": lambda line, _folder: line.read(Bucket.ORIGINALS, KEY, 0, 90_000),
-    "fetch": lambda line, folder: line.fetch(Bucket.ORIGINALS, KEY, folder / "fetched"),
-    "put": lambda line, _folder: line.put(Bucket.ORIGINALS, KEY, b"y" * 90_000, content_type="video/mp4"),
-    "copy": lambda line, _folder: line.copy_to_public(
+    "size": lambda line, _: line.size(Bucket.ORIGINALS, KEY),
+    "read": lambda line, _: line.read(Bucket.ORIGINALS, KEY, 0, 90_000),
+    "fetch": lambda line, at: line.fetch(Bucket.ORIGINALS, KEY, at.folder / "fetched"),
+    "put": lambda line, _: line.put(Bucket.ORIGINALS, KEY, b"y" * 90_000, content_type="video/mp4"),
+    "put a file": lambda line, at: line.put(
+        Bucket.ORIGINALS, KEY, at.folder / "film.mp4", content_type="video/mp4"
+    ),
+    "copy": lambda line, _: line.copy_to_public(
         KEY, "v/" + "a" * 32 + "/x.mp4", content_type="video/mp4", cache_control="no-store"
     ),
-    "keys": lambda line, _folder: list(line.keys(Bucket.ORIGINALS)),
-    "delete": lambda line, _folder: line.delete(Bucket.ORIGINALS, ["nobody/knows"]),
-    "begin": lambda line, _folder: line.abort_multipart("m", line.begin_multipart("m", "video/mp4")),
+    "copy in private": lambda line, _: line.copy_private(KEY, f"{KEY}-taken"),
+    "keys": lambda line, _: list(line.keys(Bucket.ORIGINALS)),
+    "public objects": lambda line, _: list(line.objects(Bucket.PUBLIC)),
+    "folders": lambda line, _: line.folders(Bucket.ORIGINALS),
+    "delete": lambda line, _: line.delete(Bucket.ORIGINALS, ["nobody/knows"]),
+    "begin": lambda line, _: line.abort_multipart("m", line.begin_multipart("m", "video/mp4")),
+    "parts": lambda line, at: line.list_parts(at.upload.key, at.upload.storage_id),
+    "open uploads": lambda line, _: list(line.open_multiparts()),
 }
-# Where each call costs seconds of waiting, the ones that differ in kind.
+# Where each call costs seconds of waiting, the ones that differ in kind; these are asked twice, as all are in the end.
 FEW = ("fetch", "put")
-KEY = "o/lines/film.mp4"
 
 
 @pytest.fixture
@@ -48,14 +72,39 @@ def proxy(prepared_storage):
 
 
 @pytest.fixture
-def line(runtime, proxy, monkeypatch):
-    """The storage through the bad line, at a pace that a test can wait for."""
+def machines(runtime, proxy, monkeypatch):
+    """The portal's storage through the bad line, that asks so many times, at a pace that a test can wait for."""
     monkeypatch.setattr(storage, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr(storage, "READ_SECONDS", 1.0)
-    monkeypatch.setattr(storage, "ATTEMPTS", 2)
     url = f"http://127.0.0.1:{proxy.port}"
-    runtime.storage.put(Bucket.ORIGINALS, KEY, b"x" * 90_000, content_type="video/mp4")
-    return Storage(dataclasses.replace(runtime.settings.storage, endpoint_url=url))
+
+    def made(attempts):
+        monkeypatch.setattr(storage, "ATTEMPTS", attempts)
+        return Storage(dataclasses.replace(runtime.settings.storage, endpoint_url=url))
+
+    return made
+
+
+@pytest.fixture
+def line(runtime, machines):
+    runtime.storage.put(Bucket.ORIGINALS, KEY, FILM, content_type="video/mp4")
+    return machines(2)
+
+
+@pytest.fixture
+def at(runtime, make, tmp_path):
+    """A clip's upload whose only part has arrived over a good line."""
+    clip_id = life.begin(runtime, make.campaign().id)
+    what = Announced("film.mp4", len(FILM), "video/mp4", head_sha256="a" * 64, tail_sha256="b" * 64)
+    upload, _new, _parts = uploads.start_or_resume(
+        runtime.work, runtime.storage, clip_id, what, limits=runtime.settings.uploads, by=OWNER
+    )
+    with runtime.work() as session:
+        mine = uploads.upload_by_id(session, upload.id)
+        url = uploads.sign_parts(session, runtime.storage, mine, [1])[0]["url"]
+    assert carrier.put(url, FILM) == 200
+    (tmp_path / "film.mp4").write_bytes(FILM)
+    return At(upload, tmp_path)
 
 
 def test_one_call_with_all_its_attempts_ends_before_a_lease_would():
@@ -65,21 +114,49 @@ def test_one_call_with_all_its_attempts_ends_before_a_lease_would():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_call_over_a_bad_line_ends_as_our_fault_and_works_when_the_line_is_good(
-    line, proxy, tmp_path, mode
+    line, machines, proxy, at, mode
 ):
     tried = CALLS if mode in ("refuse", "reset", "cut", "slow") or TORTURE else FEW
+    impatient = line if TORTURE else machines(1)
     for name in tried:
-        call = CALLS[name]
+        call = functools.partial(CALLS[name], line if name in FEW else impatient, at)
         began = time.monotonic()
         with proxy.misbehaving(mode, cut_after=60):
             if mode == "slow":
-                call(line, tmp_path)
+                call()
             else:
                 with pytest.raises(Unavailable) as refused:
-                    call(line, tmp_path)
+                    call()
                 assert refused.value.code == "ours_storage", name
         assert time.monotonic() - began < 30, name
-        call(line, tmp_path)
+        call()
+
+
+@pytest.mark.parametrize("mode", MODES if TORTURE else ["refuse", "cut", "503"])
+def test_an_upload_whose_end_breaks_off_is_one_film_at_the_second_go(runtime, line, proxy, at, mode):
+    def complete():
+        return arrivals.complete(runtime.work, line, at.upload.id, by=OWNER)
+
+    def spoil(name):
+        if name == "upload.join":
+            proxy.cut_after, proxy.mode = 60, mode
+
+    crash.observe(spoil)
+    try:
+        if mode == "slow":
+            complete()
+        else:
+            with pytest.raises(Unavailable) as refused:
+                complete()
+            assert refused.value.code == "ours_storage"
+    finally:
+        crash.observe(None)
+        proxy.mode = ""
+    assert complete().state in uploads.ARRIVED
+    with runtime.read() as session:
+        assert [film.key for film in session.scalars(select(Film))] == [at.upload.key]
+    assert runtime.storage.size(Bucket.ORIGINALS, at.upload.key) == len(FILM)
+    assert at.upload.storage_id not in {one.upload_id for one in runtime.storage.open_multiparts()}
 
 
 def test_a_body_that_breaks_off_is_never_taken_for_the_whole(line, proxy, tmp_path):
@@ -89,7 +166,7 @@ def test_a_body_that_breaks_off_is_never_taken_for_the_whole(line, proxy, tmp_pa
         line.fetch(Bucket.ORIGINALS, KEY, tmp_path / "fetched")
 
 
-@pytest.mark.parametrize("mode", ["refuse", "cut", "503"] if TORTURE else ["503"])
+@pytest.mark.parametrize("mode", ["refuse", "cut", "503", "507"] if TORTURE else ["503", "507"])
 def test_a_publication_over_a_bad_line_shows_nothing_and_is_whole_when_the_line_is_good(
     make, runtime, line, proxy, mode
 ):
@@ -99,7 +176,8 @@ def test_a_publication_over_a_bad_line_shows_nothing_and_is_whole_when_the_line_
     with proxy.misbehaving(mode, cut_after=60):
         tasks.TASKS[JobKind.PUBLISH](shop, job_id)
     assert stage.row(runtime, Clip, clip.id).state == State.APPROVED
-    assert stage.row(runtime, Job, job_id).state == JobState.QUEUED
+    waiting = stage.row(runtime, Job, job_id)
+    assert (waiting.state, waiting.attempt, waiting.error_code) == (JobState.QUEUED, 0, "ours_storage")
     with runtime.work() as session:
         session.execute(update(Job).values(run_after=db_now(session)))
     tasks.TASKS[JobKind.PUBLISH](shop, job_id)

@@ -9,14 +9,14 @@ import threading
 import time
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from media_jobs.workshop import Pace, Workshop
 from portal import keys
 from portal.database import db_now
 from portal.jobs import QUEUES
 from portal.lifecycle import enqueue
-from portal.models import Clip, Film, Job, JobState, State
+from portal.models import Clip, Film, Job, JobState, State, WorkerSeen
 from portal.storage import Bucket
 from tests import footage
 
@@ -69,6 +69,23 @@ def until(holds, *, seconds=60.0):
         assert time.monotonic() < ends, "waited in vain"
         pause.wait(0.05)
     return found
+
+
+def until_seen(runtime, hosts):
+    """Wait until so many workers have said that they are ready."""
+
+    def said():
+        with runtime.read() as session:
+            return session.scalar(select(func.count()).select_from(WorkerSeen)) >= hosts
+
+    until(said)
+
+
+def lease_ends(runtime, token):
+    """As when the time of this lease has passed."""
+    with runtime.work() as session:
+        mine = (Job.lease_token == token, Job.state == JobState.RUNNING)
+        session.execute(update(Job).where(*mine).values(lease_until=db_now(session)))
 
 
 class WorkerProcess:

@@ -1,5 +1,6 @@
 """The door to ffmpeg: it tells how far it is, and it always ends."""
 
+import dataclasses
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ from media_jobs.ffmpeg import (
     source,
     version,
 )
+from media_jobs.jail import Level
 from portal.errors import Code, Unavailable
 from tests import footage
 
@@ -86,6 +88,18 @@ def test_ffmpeg_dies_with_a_worker_that_is_killed():
             assert ended(handle)
         finally:
             os.close(handle)
+
+
+def test_a_disk_that_is_full_is_our_fault_and_waited_for(tmp_path):
+    film = footage.small(tmp_path)
+    # The device that is always full lies outside of every wall.
+    free = dataclasses.replace(footage.tools(), level=Level.OFF)
+    args = compose([output([source(film, "mov")["0"]], "/dev/full", c="copy", f="mpegts")])
+    with pytest.raises(Unavailable) as caught:
+        run(free, args, folder=tmp_path, wall_seconds=60)
+    assert caught.value.code is Code.OURS_DISK
+    assert "No space left on device" in caught.value.facts["log"]
+    assert not films_fault(caught.value)
 
 
 def test_what_ffmpeg_complained_about_is_kept_for_staff_and_bounded(tmp_path):

@@ -11,7 +11,7 @@ from portal import figures
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import enqueue
-from portal.models import Clip, Cut, Job, JobState, State, WorkerSeen
+from portal.models import Clip, Cut, Job, JobState, State
 from portal.web import create_app
 from tests.conftest import with_settings
 
@@ -32,12 +32,8 @@ def busy(runtime, make):
         enqueue(session, second, JobKind.CAPTIONS).state = JobState.RUNNING
         failed = enqueue(session, third, JobKind.SIGNALS)
         failed.state, failed.error_code = JobState.FAILED, "ours_disk"
-        session.add(
-            WorkerSeen(
-                name='films@host"1/0', seen_at=db_now(session), facts={"sandbox": "1", "ffmpeg": "9.0"}
-            )
-        )
         session.execute(update(Cut).values(seconds=12.0, cpu_seconds=6.0))
+    make.worker('films@host"1/0', sandbox="1", ffmpeg="9.0")
     return clips
 
 
@@ -66,6 +62,16 @@ def test_every_line_is_one_that_prometheus_reads(client, busy):
         assert line.startswith(("# HELP vecu_", "# TYPE vecu_")) or SAMPLE.fullmatch(
             line.replace('\\"', "")
         ), line
+
+
+def test_what_waits_for_room_is_told_to_machines_and_to_people(client, admin_client, runtime, busy):
+    with runtime.work() as session:
+        waiting = enqueue(session, session.get_one(Clip, busy[0].id), JobKind.TRANSCODE)
+        waiting.error_code, waiting.run_after = "ours_disk", db_now(session) + timedelta(minutes=5)
+    assert sample(told(client).text, 'vecu_jobs_put_off{kind="transcode",code="ours_disk"}') == "1"
+    page = admin_client.get("/studio/settings").text
+    assert fact(page, "Remis à plus tard").startswith("1 × Préparer")
+    assert "La place manque chez nous" in fact(page, "Remis à plus tard")
 
 
 @pytest.mark.parametrize("headers", [THROUGH_THE_DOOR, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 door"}])
@@ -101,22 +107,34 @@ def test_what_was_asked_for_again_counts_as_failed_no_more(runtime, busy):
         assert session.get_one(Job, job.id).state == JobState.QUEUED
 
 
-def test_the_settings_page_says_the_same_in_words(admin_client, busy):
+def fact(page, name):
+    """What stands beside a name in the page's lists of facts, in plain words."""
+    found = re.search(rf"<dt>{re.escape(name)}</dt><dd[^>]*>(.*?)</dd>", page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found[1]).split())
+
+
+def test_the_settings_page_says_the_same_in_words(admin_client, runtime, busy):
     page = admin_client.get("/studio/settings").text
-    assert "Mises en ligne, retraits, lettres" in page
     assert "2 s de film par seconde de processeur" in page
     rows = re.findall(r"<tr>\s*<td>([^<]+)</td>\s*<td[^>]*>([^<]*)</td>\s*<td[^>]*>([^<]*)</td>", page)
     told = {word: (waiting, running) for word, waiting, running in rows}
     assert told["Mises en ligne, retraits, lettres"] == ("3, le plus ancien depuis 1 min", "0")
     assert told["Premiers aperçus et contrôles"] == ("1, le plus ancien depuis 5 min", "0")
     assert told["Ce que personne n’attend"] == ("0", "1")
-
-
-def test_a_worker_that_was_taken_away_is_named_for_a_day_and_not_for_ever(client, runtime, busy):
+    assert fact(page, "En attente") == "4, le plus ancien depuis 5 min"
+    assert fact(page, "En cours") == "1"
+    assert fact(page, "Échecs, par cause").startswith(
+        "1 × Chercher ce qui mérite un regard – La place manque chez nous"
+    )
     with runtime.work() as session:
-        for name, hours in (("films@silent/0", 2), ("films@taken-away/0", 25)):
-            seen = db_now(session) - timedelta(hours=hours)
-            session.add(WorkerSeen(name=name, seen_at=seen, facts={}))
+        session.execute(update(Job).values(state=JobState.DONE))
+    page = admin_client.get("/studio/settings").text
+    assert [fact(page, name) for name in ("En attente", "En cours", "Échecs, par cause")] == ["0"] * 3
+
+
+def test_a_worker_that_was_taken_away_is_named_for_a_day_and_not_for_ever(client, make, busy):
+    for name, hours in (("films@silent/0", 2), ("films@taken-away/0", 25)):
+        make.worker(name, ago=timedelta(hours=hours))
     text = told(client).text
     assert "films@silent/0" in text
     assert "films@taken-away/0" not in text
