@@ -252,6 +252,8 @@ class _Reader:
         def valid(value: str) -> bool:
             try:
                 parts = urlsplit(value)
+                # Read, so that one that is no number is a fault now and not in the worker.
+                _port = parts.port
             except ValueError:
                 return False
             is_whole = parts.scheme in schemes and bool(parts.netloc)
@@ -304,16 +306,7 @@ class _Reader:
         data_dir = Path(self.raw("DATA_DIR") or ROOT / "var").absolute()
         self.values["DATA_DIR"] = str(data_dir)
         port = self.number("PORT", 8000, 1, 65535)
-        languages = tuple(
-            part.strip() for part in self.text("LANGUAGES", "fr,en,de").split(",") if part.strip()
-        )
-        known = sorted(path.name for path in (ROOT / "portal" / "translations").iterdir() if path.is_dir())
-        if not languages or not set(languages) <= set(known):
-            self.fault(
-                "LANGUAGES",
-                f"{','.join(languages)!r} names a language without a catalogue ({', '.join(known)})",
-            )
-            languages = ("fr",)
+        languages = self._languages()
         default = self.text(
             "DEFAULT_LANGUAGE", languages[0], valid=lambda v: v in languages, what="is not one of LANGUAGES"
         )
@@ -344,6 +337,15 @@ class _Reader:
                 what="is shorter than 32 characters",
             ),
         )
+
+    def _languages(self) -> tuple[str, ...]:
+        given = tuple(part.strip() for part in self.text("LANGUAGES", "fr,en,de").split(",") if part.strip())
+        known = sorted(path.name for path in (ROOT / "portal" / "translations").iterdir() if path.is_dir())
+        if not given or not set(given) <= set(known):
+            what = f"{','.join(given)!r} names a language without a catalogue ({', '.join(known)})"
+            self.fault("LANGUAGES", what)
+            given = ("fr",)
+        return given
 
     def _secret_key(self, data_dir: Path) -> str:
         given = self.text(

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import select
@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from media_jobs import edge, relocking
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
-from portal import crash, cuts, keys, publications
-from portal.errors import Code, Missing, Unavailable
+from portal import crash, cuts, keys, publications, receipts, withdrawal
+from portal.errors import Away, Code, Missing, Unavailable
 from portal.leases import Claim
-from portal.models import Clip, Film, Publication, Rendition, Upload
+from portal.models import Clip, Film, Job, Publication, Rendition, Upload
 from portal.storage import Bucket, Storage
 
 log = logging.getLogger(__name__)
@@ -61,17 +61,27 @@ def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
         shown = publications.before(session, claim.clip_id, claim.asked_at)
     for publication in shown:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), heartbeat.check)
+    with shop.runtime.read() as session:
+        is_relocked = _was_at_edge(session, claim)
+    if not is_relocked:
+        relocking.relock(shop, claim, heartbeat)
+    # Last, for it is somebody else's server: our own work waits for nobody.
     edge.forget(shop.runtime, shown)
-    relocking.relock(shop, claim, heartbeat)
     with shop.runtime.work() as session:
-        publications.retracted(session, claim, [one.id for one in shown])
+        if publications.retracted(session, claim, [one.id for one in shown]):
+            receipts.told(session, claim.clip_id)
 
 
-def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> tuple[dict[str, int], int]:
+def _was_at_edge(session: Session, claim: Claim) -> bool:
+    """Whether the last attempt ended at the CDN, which is told when all else is done."""
+    return f"verb={edge.VERB}" in (session.get_one(Job, claim.job_id).error_detail or "")
+
+
+def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> withdrawal.Deleted:
     """Delete originals, previews and what is public of a clip, and look that nothing is left.
 
     How many objects by bucket, and their bytes: those on record count too, so that an attempt which died half-way is
-    not missing from the receipt. Raises Unavailable when something is left.
+    not missing from the receipt; and what a CDN could not be told. Raises Unavailable when something is left.
     """
     storage = shop.runtime.storage
     with shop.runtime.read() as session:
@@ -83,13 +93,13 @@ def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> tup
     shown = {one for prefix in prefixes for one in storage.objects(Bucket.PUBLIC, prefix)}
     for prefix in prefixes:
         empty(storage, Bucket.PUBLIC, prefix, heartbeat.check)
-    edge.forget(shop.runtime, public)
     for upload in uploads:
         if upload.storage_id:
             storage.abort_multipart(upload.key, upload.storage_id)
     sizes = {one.key: one.size_bytes for one in storage.objects(Bucket.ORIGINALS, keys.made_prefix(clip.id))}
     # What was sent and never taken may lie there under its key all the same.
-    sent = {upload.key: storage.size(Bucket.ORIGINALS, upload.key) for upload in uploads}
+    sent_to = {key for upload in uploads for key in (upload.key, keys.posted(upload.key))}
+    sent = {key: storage.size(Bucket.ORIGINALS, key) for key in sent_to}
     sizes |= known | {key: size for key, size in sent.items() if size is not None}
     heartbeat.check()
     crash.point("erasure.delete")
@@ -99,11 +109,21 @@ def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> tup
     left = [key for key in [*sizes, *sent] if storage.size(Bucket.ORIGINALS, key) is not None]
     if left:
         raise Unavailable(Code.OURS_STORAGE, left=left)
-    with shop.runtime.work() as session:
-        ids = session.scalars(select(Publication.id).where(Publication.clip_id == claim.clip_id)).all()
-        publications.gone(session, ids)
     counted = {Bucket.ORIGINALS.value: len(sizes), Bucket.PUBLIC.value: len(shown)}
-    return counted, sum(sizes.values()) + sum(one.size_bytes for one in shown)
+    size = sum(sizes.values()) + sum(one.size_bytes for one in shown)
+    return withdrawal.Deleted(counted, size, untold=_tell_edge(shop, public))
+
+
+def _tell_edge(shop: Workshop, public: list[Publication]) -> Mapping[str, list[str]]:
+    """Tell the CDN; what it could not be told, by token. Erasing a person waits for nobody else's server."""
+    try:
+        edge.forget(shop.runtime, public)
+    except Away as error:
+        log.warning("the CDN is told later: %s", error)
+        return edge.names_of(shop.runtime, public)
+    with shop.runtime.work() as session:
+        publications.gone(session, [one.id for one in public])
+    return {}
 
 
 def _on_record(session: Session, clip: Clip) -> dict[str, int]:
@@ -196,11 +216,10 @@ def drop_cuts(shop: Workshop) -> None:
 
 
 def _empty_all(shop: Workshop, taken: Iterable[Publication], check: Callable[[], None]) -> None:
-    emptied = []
-    for publication in taken:
+    emptied = list(taken)
+    for publication in emptied:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), check)
+    for publication in emptied:
         edge.forget(shop.runtime, [publication])
-        emptied.append(publication.id)
-    if emptied:
         with shop.runtime.work() as session:
-            publications.gone(session, emptied)
+            publications.gone(session, [publication.id])

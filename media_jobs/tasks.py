@@ -5,6 +5,7 @@ No database transaction is open during the work; running a task twice does its w
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -148,12 +149,12 @@ def _detail(error: PortalError) -> str:
 
 
 def _erase(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
-    objects, size = publishing.delete_everything(shop, claim, heartbeat)
+    deleted = publishing.delete_everything(shop, claim, heartbeat)
     with shop.runtime.read() as session:
         written = notices.message_ids(session, claim.clip_id)
     letters_gone = shop.runtime.mailer.forget(written)
     crash.point("erasure.letters.done")
-    deleted = withdrawal.Deleted(objects, size, letters_gone)
+    deleted = replace(deleted, letters=letters_gone)
     with shop.runtime.work() as session:
         if leases.done(session, claim):
             clip = session.get_one(Clip, claim.clip_id)

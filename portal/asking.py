@@ -3,12 +3,12 @@
 Never takes an answer (signatures.py does), never sends.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from portal import consent, lifecycle, notices
@@ -37,6 +37,8 @@ def ask(session: Session, clip: Clip, row: CoSignature, *, by: Actor) -> bool:
     if row.email in _busy(session, [row.email]) or (row.asked_at and row.asked_at.date() == now.date()):
         return False
     occasion = f"co_signature:{row.id}" + ("" if is_first else f":{now.date()}")
+    if told_before(session, [occasion]):
+        return False
     row.asked_at = row.asked_at or now
     session.flush()
     notices.write(
@@ -110,14 +112,38 @@ def ask_ending(work: Work, *, at_most: int = 200) -> int:
 
 
 def _ask_anew(session: Session, clip: Clip, row: CoSignature, occasion: str, until: datetime) -> None:
-    facts: dict[str, Any] = {"name": row.name, "is_minor": row.is_minor, "until": until.date().isoformat()}
+    facts: dict[str, Any] = {"name": row.name, "is_minor": row.is_minor, "until": until.isoformat()}
     if row.email is not None:
-        notices.write(
-            session, NoticeKind.CO_RENEWAL, to=row.email, lang=clip.lang, clip=clip, about=row.id, facts=facts,
-            occasion=occasion.replace("co_ending", "co_renewal"),
-        )  # fmt: skip
+        _write_anew(session, clip, row, occasion.replace("co_ending", "co_renewal"), facts)
     facts["is_asked"] = row.email is not None
     notices.tell(session, NoticeKind.CO_ENDING, clip, occasion=occasion, about=row.id, facts=facts)
+
+
+def _write_anew(
+    session: Session, clip: Clip, row: CoSignature, occasion: str, facts: Mapping[str, Any]
+) -> None:
+    notices.write(
+        session, NoticeKind.CO_RENEWAL, to=row.email or "", lang=clip.lang, clip=clip, about=row.id, facts=facts,
+        occasion=occasion,
+    )  # fmt: skip
+
+
+def ask_to_renew(session: Session, clip: Clip, row: CoSignature) -> bool:
+    """Write to somebody whose agreement ends soon or has ended, as the owner wishes; False when today's letter has left.
+
+    Whoever calls knows that it can be given anew (`signatures.may_renew`). Without an address nobody is written to.
+    """
+    if row.email is None or row.until is None:
+        return False
+    now = db_now(session)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    written = (Notice.about == row.id, Notice.kind == NoticeKind.CO_RENEWAL, Notice.created_at >= today)
+    if session.scalar(select(exists().where(*written))):
+        return False
+    until = {"until": row.until.isoformat(), "is_over": row.until <= now}
+    facts = {"name": row.name, "is_minor": row.is_minor, **until}
+    _write_anew(session, clip, row, f"co_renewal_again:{row.id}:{now.date()}", facts)
+    return True
 
 
 def told_before(session: Session, occasions: Iterable[str]) -> set[str]:
@@ -130,7 +156,7 @@ def told_before(session: Session, occasions: Iterable[str]) -> set[str]:
 
 
 def tell_of_new_film(session: Session, clip: Clip, film: Film) -> int:
-    """Write to those who agreed to an earlier film that there is another to look at; how many letters.
+    """Write to those who agreed to an earlier film that there is another, ready to look at; how many letters.
 
     Their agreement stands unless they take it back: the same link shows the new film, and takes either answer.
     """
@@ -139,7 +165,8 @@ def tell_of_new_film(session: Session, clip: Clip, film: Film) -> int:
         CoSignature.state == SignatureState.AGREED,
         CoSignature.removed_at.is_(None),
         CoSignature.email.is_not(None),
-        CoSignature.answered_at < film.received_at,
+        # Until it was ready the earlier one was shown.
+        CoSignature.answered_at < (film.ready_at or db_now(session)),
     )
     count = 0
     for row in session.scalars(agreed):

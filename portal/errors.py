@@ -41,6 +41,7 @@ class Code(StrEnum):
     SIGNATURES_WAITING = "signatures_waiting"
     SIGNATURE_REFUSED = "signature_refused"
     TEXT_CHANGED = "text_changed"
+    FILM_CHANGED = "film_changed"
     TERM_OVER = "term_over"
     # What was sent cannot be taken as it is.
     INVALID = "invalid"

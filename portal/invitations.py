@@ -79,9 +79,7 @@ def take(
     then proven. Raises Unacceptable for a file that is no list.
     """
     now = db_now(session)
-    read = guest_lists.read(
-        raw, languages=site.languages, lang=site.default_language, this_year=now.year
-    )  # fmt: skip
+    read = guest_lists.read(raw, languages=site.languages, lang=site.default_language, this_year=now.year)
     hashes = {guest.line: address_hash(guest.email) for guest in read.guests}
     asked = _asked_before(session, campaign)
     refused = refusals.refused_among(session, set(hashes.values()), _TOPIC)
@@ -100,16 +98,23 @@ def take(
         else:
             rows.append((guest, row))
     proven = sum(row.level == OwnerLevel.PURCHASE_PROVEN for _, row in rows)
-    batch = f"{now:%Y%m%d}-{secrets.token_hex(4)}" if keep and rows and (only_good or not faults) else ""
-    if batch:
-        for _, row in rows:
-            row.batch = batch
-            session.add(row)
-        session.flush()
+    batch = ""
+    if keep and rows and (only_good or not faults):
+        batch = _keep(session, [row for _, row in rows], now)
         log.info("invitations kept campaign=%s rows=%s by=%s:%s", campaign.slug, len(rows), by.kind, by.id)
     ordered = tuple(sorted(faults, key=lambda fault: fault.line))
     good = tuple(guest for guest, _ in rows)
     return Report(good, ordered, tuple(skipped), read.ignored, proven, len(rows) if batch else 0, batch)
+
+
+def _keep(session: Session, rows: list[Invitation], now: datetime) -> str:
+    """Write the invitations down as one batch; its name."""
+    batch = f"{now:%Y%m%d}-{secrets.token_hex(4)}"
+    for row in rows:
+        row.batch = batch
+    session.add_all(rows)
+    session.flush()
+    return batch
 
 
 def _asked_before(session: Session, campaign: Campaign) -> dict[str, bool]:
@@ -230,7 +235,7 @@ def told(session: Session, notice: Notice) -> dict[str, Any]:
         "question": text.question or text.title,
         "title": text.title,
         "in_return": text.in_return,
-        "until": (min(ends) - timedelta(microseconds=1)).date().isoformat(),
+        "until": (min(ends) - timedelta(microseconds=1)).isoformat(),
         "answer_days": campaign.answer_days,
     }
 
@@ -322,13 +327,13 @@ def ask_again(session: Session, invitation: Invitation) -> bool:
     campaign takes nothing; whoever asks is told the same.
     """
     now = db_now(session)
-    occasion = f"invitation:{invitation.id}:{now:%Y%m%d}"
     if invitation.clip_id is not None:
         clip = session.get(Clip, invitation.clip_id)
         if clip is not None and clip.state not in (State.WITHDRAWN, State.ERASED):
             is_draft = clip.state in (State.DRAFT, State.UPLOADING)
-            kind = NoticeKind.FINISH_LATER if is_draft else NoticeKind.RECEIVED
-            return notices.tell(session, kind, clip, occasion=occasion) is not None
+            kind = NoticeKind.FINISH_LATER if is_draft else NoticeKind.FRESH_LINK
+            occasion = f"invited_clip:{invitation.id}:{now:%Y%m%d}"
+            return notices.tell(session, kind, clip, occasion=occasion, facts={"is_lost": True}) is not None
         return False
     campaign = session.get_one(Campaign, invitation.campaign_id)
     is_over = invitation.ended_at is not None or invitation.email is None or invitation.sent_at is None
@@ -337,7 +342,7 @@ def ask_again(session: Session, invitation: Invitation) -> bool:
     if invitation.expires_at <= now:
         invitation.link_number += 1
         invitation.expires_at = now + LIFE
-    written = _write(session, NoticeKind.INVITATION, invitation, occasion)
+    written = _write(session, NoticeKind.INVITATION, invitation, f"invitation:{invitation.id}:{now:%Y%m%d}")
     session.flush()
     return written > 0
 

@@ -255,7 +255,9 @@ def job_failed(
     An outage counts no attempt for a day: it is not the work that fails. False when the lease is lost.
     """
     now = db_now(session)
-    if not change(session, claim, error_code=code, error_detail=detail[:2000]):
+    # Of an erased clip nothing is written down that could quote it.
+    is_erased = session.get_one(Clip, claim.clip_id).state == State.ERASED
+    if not change(session, claim, error_code=code, error_detail=None if is_erased else detail[:2000]):
         return False
     job = session.get_one(Job, claim.job_id)
     if is_outage and now - job.created_at < OUTAGE_PATIENCE:

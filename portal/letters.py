@@ -345,7 +345,9 @@ def _letter(  # noqa: PLR0913 - what a letter is made of
 def _until(at: datetime | None, facts: Mapping[str, Any]) -> str:
     """The day a letter's facts name, or until when a withdrawal can be undone."""
     if "until" in facts:
-        return format_date(date.fromisoformat(facts["until"]))
+        told = str(facts["until"])
+        # The instant, of which the pages show the day that it is here; letters of an earlier release hold a day.
+        return format_date(datetime.fromisoformat(told) if "T" in told else date.fromisoformat(told))
     return format_datetime(at + timedelta(hours=UNDO_HOURS)) if at else ""
 
 

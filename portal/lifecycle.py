@@ -149,7 +149,7 @@ def move(
     now = db_now(session)
     session.flush()
     source = clip.state
-    if transition.target not in (State.ERASED, State.WITHDRAWN) and _is_being_erased(session, clip):
+    if transition.target not in (State.ERASED, State.WITHDRAWN) and is_being_erased(session, clip):
         # Its objects are being deleted: there is no way back into the living states.
         raise Conflict(Code.CONFLICT, verb=verb, state=source, version=clip.version)
     condition = [Clip.id == clip.id, Clip.state == source, Clip.state.in_(transition.sources)]
@@ -179,6 +179,15 @@ def hold(session: Session, clip: Clip) -> None:
     """
     session.flush()
     session.refresh(clip, _COLUMNS, with_for_update=True)
+
+
+def is_being_erased(session: Session, clip: Clip) -> bool:
+    """Whether the worker is to delete all of the clip and has not reported yet."""
+    if clip.state not in TRANSITIONS["erase"].sources:
+        return False
+    is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
+    asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.ERASE, is_open)
+    return session.scalars(asked.limit(1)).first() is not None
 
 
 def begin(session: Session, clip: Clip, *, by: Actor) -> int:
@@ -254,14 +263,6 @@ def _write(
     )
     key: int = event.inserted_primary_key[0]  # type: ignore[attr-defined]
     return key
-
-
-def _is_being_erased(session: Session, clip: Clip) -> bool:
-    if clip.state not in TRANSITIONS["erase"].sources:
-        return False
-    is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
-    asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.ERASE, is_open)
-    return session.scalars(asked.limit(1)).first() is not None
 
 
 def _cancel_overtaken_jobs(session: Session, clip: Clip) -> None:

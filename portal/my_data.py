@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from zipstream import ZipStream
 
@@ -98,7 +98,36 @@ def gather(
         _told(session, storage, clip, number)
         for number, clip in enumerate(owners.clips_of(session, person), 1)
     ]
-    account = _account(session, person)
+    return _archive(site, _account(session, person), clips, say, now)
+
+
+def gather_guest(session: Session, email: str, *, site: Site, say: Say, now: datetime) -> Archive | None:
+    """What is kept under an address that is nobody's account: invitations, their letters, films that name it.
+
+    None when there is nothing.
+    """
+    invited = session.scalars(_invited(email)).all()
+    named = select(CoSignature, Clip).join(Clip, Clip.id == CoSignature.clip_id)
+    seen = session.execute(named.where(CoSignature.email == email).order_by(CoSignature.created_at)).all()
+    if not invited and not seen:
+        return None
+    ids = [*(one.id for one in invited), *(row.id for row, _clip in seen)]
+    first = min([*(one.created_at for one in invited), *(row.created_at for row, _clip in seen)])
+    letters = select(Notice).where(Notice.about.in_(ids)).order_by(Notice.id)
+    account = {
+        "email": email,
+        "name": "",
+        "lang": invited[0].lang if invited else seen[0][1].lang,
+        "created_at": first,
+        "confirmed_at": None,
+        "invitations": [_invitation(one) for one in invited],
+        "letters": [_letter(one) for one in session.scalars(letters)],
+        "seen_in": [_seen_in(session, row, clip) for row, clip in seen],
+    }
+    return _archive(site, account, [], say, now)
+
+
+def _archive(site: Site, account: dict[str, Any], clips: list[_Told], say: Say, now: datetime) -> Archive:
     index = _index(site, account, clips, say, now)
     everything = {"made_at": now, "account": account, "clips": [one.facts for one in clips]}
     data = json.dumps(everything, ensure_ascii=False, indent=2, default=_plain).encode()
@@ -118,8 +147,6 @@ def _read(storage: Storage | None, piece: Piece) -> Iterator[bytes]:
 
 
 def _account(session: Session, person: Person) -> dict[str, Any]:
-    asked = select(Invitation).where(Invitation.email == person.email).order_by(Invitation.created_at)
-    names = ("first_name", "product", "owned_since", "lang", "created_at", "sent_at", "opened_at", "begun_at")
     letters = (
         select(Notice).where(Notice.person_id == person.id, Notice.clip_id.is_(None)).order_by(Notice.id)
     )
@@ -130,7 +157,7 @@ def _account(session: Session, person: Person) -> dict[str, Any]:
         "created_at": person.created_at,
         "confirmed_at": person.confirmed_at,
         "letters_wanted": sorted(owners.letters_wanted(session, person)),
-        "invitations": [{name: getattr(one, name) for name in names} for one in session.scalars(asked)],
+        "invitations": [_invitation(one) for one in session.scalars(_invited(person.email))],
         "letters": [_letter(one) for one in session.scalars(letters)],
         "seen_in": [
             _seen_in(session, row, clip) for row, clip in signatures.asked_of(session, person.email or "")
@@ -138,10 +165,22 @@ def _account(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
+def _invited(email: str | None) -> Select[Invitation]:
+    return select(Invitation).where(Invitation.email == email).order_by(Invitation.created_at)
+
+
+def _invitation(one: Invitation) -> dict[str, Any]:
+    names = ("first_name", "product", "owned_since", "lang", "created_at", "sent_at", "opened_at", "begun_at")
+    return {name: getattr(one, name) for name in names}
+
+
 def _seen_in(session: Session, row: CoSignature, clip: Clip) -> dict[str, Any]:
     """A film of somebody else's in which this person was asked to agree to be shown, and every answer given."""
     found = [one for one in proof_file.rows(session, clip).signatures if one.id == row.id]
-    told = {"title": clip.title, "by": clip.first_name, "asked_at": row.asked_at}
+    # A film of which nobody was asked yet may still be at its owner's: that it names this person is what we keep.
+    is_asked = row.asked_at is not None
+    title, by = (clip.title, clip.first_name) if is_asked else ("", "")
+    told = {"name": row.name, "title": title, "by": by, "asked_at": row.asked_at}
     return told | {"answers": [asdict(answer) for one in found for answer in one.answers]}
 
 

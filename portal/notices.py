@@ -88,6 +88,7 @@ ADDRESS_KEPT: Final = timedelta(days=14)
 COPY_KEPT: Final = timedelta(days=1)
 """So long a copy in our own folder stays of a letter whose address is kept nowhere else."""
 
+_CALLED_OFF: Final = ":called_off:"
 _ON_THEIR_WAY = (NoticeState.WAITING, NoticeState.SENDING)
 _GUESTS = (NoticeKind.INVITATION, NoticeKind.REMINDER)
 # After these nothing of their reader is kept: nobody waits for a second try of a letter that cannot be delivered.
@@ -224,6 +225,26 @@ def cancel(session: Session, clip: Clip, kind: NoticeKind) -> None:
     waiting = (Notice.clip_id == clip.id, Notice.kind == kind, Notice.state == NoticeState.WAITING)
     called_off = {"state": NoticeState.CANCELLED, "address": None, "error_detail": None}
     session.execute(update(Notice).where(*waiting).values(**called_off))
+
+
+def take_up(session: Session, clip: Clip, kind: NoticeKind) -> None:
+    """Let the newest letter of this kind leave after all that was called off before it had (a withdrawal was undone)."""
+    asked = select(Notice).where(Notice.clip_id == clip.id, Notice.kind == kind).order_by(Notice.id.desc())
+    newest = session.scalars(asked.limit(1)).first()
+    if newest is None or newest.state != NoticeState.CANCELLED or newest.person_id != clip.owner_id:
+        return
+    now = db_now(session)
+    newest.state, newest.run_after, newest.lease_until = NoticeState.WAITING, max(newest.run_after, now), None
+    session.flush()
+    ask(session, JobKind.TELL, str(newest.id), delay=(newest.run_after - now).total_seconds())
+
+
+def let_repeat(session: Session, clip: Clip, kind: NoticeKind) -> None:
+    """Free the occasions of letters of this kind that were called off: who writes them by the clock may do so again."""
+    off = (Notice.clip_id == clip.id, Notice.kind == kind, Notice.state == NoticeState.CANCELLED)
+    for one in session.scalars(select(Notice).where(*off, Notice.occasion.not_like(f"%{_CALLED_OFF}%"))):
+        one.occasion = f"{one.occasion}{_CALLED_OFF}{one.id}"
+    session.flush()
 
 
 def cancel_for(session: Session, clip: Clip, person_id: int) -> None:

@@ -21,15 +21,12 @@ from sqlalchemy.orm import Session, selectinload
 from portal import forgetting, lifecycle, notices, people, receipts, refusals, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Missing
-from portal.jobs import JobKind
 from portal.lifecycle import OWNER
 from portal.models import (
     Clip,
     ClipLink,
     Consent,
     CoSignature,
-    Job,
-    JobState,
     Message,
     Person,
     Refusal,
@@ -52,6 +49,7 @@ class Ask(StrEnum):
     FAILED = "failed"
     UNCONFIRMED = "unconfirmed"
     REFUSED_SIGNATURE = "refused_signature"
+    ENDED = "ended"
     RENEWAL = "renewal"
     MESSAGE = "message"
     UNFINISHED = "unfinished"
@@ -189,6 +187,8 @@ def _asks(
         found |= {Ask.REFUSED_SIGNATURE} if SignatureState.REFUSED in answers else set()
         found |= {Ask.SIGNATURES} if SignatureState.WAITING in answers else set()
     ends = clip.consent_until
+    if state == State.EXPIRED and ends is not None and ends <= now:
+        found.add(Ask.ENDED)
     if state == State.PUBLISHED and ends is not None and ends - RENEWAL_ASKED <= now:
         found.add(Ask.RENEWAL)
     if is_spoken_to and state != State.WITHDRAWN:
@@ -206,8 +206,8 @@ def _consents(session: Session, ids: Collection[str]) -> dict[str, list[Consent]
 
 def _signatures(session: Session, ids: Collection[str]) -> dict[str, list[CoSignature]]:
     found: dict[str, list[CoSignature]] = defaultdict(list)
-    open_ones = CoSignature.state != SignatureState.AGREED
-    asked = select(CoSignature).where(CoSignature.clip_id.in_(ids), open_ones)
+    open_ones = (CoSignature.state != SignatureState.AGREED, CoSignature.removed_at.is_(None))
+    asked = select(CoSignature).where(CoSignature.clip_id.in_(ids), *open_ones)
     for one in session.scalars(asked.order_by(CoSignature.position)):
         found[one.clip_id].append(one)
     return found
@@ -260,7 +260,8 @@ def erase(session: Session, person: Person, *, lang: str) -> int:
     for clip in clips:
         if clip.state != State.WITHDRAWN:
             withdrawal.withdraw(session, clip, by=OWNER, is_told=False)
-        if not _is_being_erased(session, clip):
+        lifecycle.hold(session, clip)
+        if not lifecycle.is_being_erased(session, clip):
             withdrawal.erase_request(session, clip, by=OWNER, whole=whole)
     invitations = forgetting.forget_invitations(session, address)
     people.end_owner_sessions(session, person)
@@ -272,10 +273,3 @@ def erase(session: Session, person: Person, *, lang: str) -> int:
     occasion = f"erased_person:{person.id}"
     notices.write(session, notices.NoticeKind.ERASED, to=address, lang=lang, occasion=occasion, facts=facts)
     return 0
-
-
-def _is_being_erased(session: Session, clip: Clip) -> bool:
-    lifecycle.hold(session, clip)
-    is_open = Job.state.in_([JobState.QUEUED, JobState.RUNNING])
-    asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.ERASE, is_open)
-    return session.scalars(asked.limit(1)).first() is not None

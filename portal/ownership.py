@@ -70,6 +70,8 @@ def _leave(session: Session, clip: Clip, former: Person, access: Access) -> None
     in_use = people.hash_token(access.link)
     session.execute(delete(ClipLink).where(*mailed, ClipLink.token_hash != in_use))
     notices.cancel_for(session, clip, former.id)
+    # The clock asks the new owner instead.
+    notices.let_repeat(session, clip, notices.NoticeKind.RENEWAL)
     if clip.is_vouched and former.confirmed_at is not None and former.email:
         occasion = f"address_changed:{clip.id}:{former.id}:{db_now(session):%Y%m%d}"
         # To the bare address: the person may be forgotten in the next line.

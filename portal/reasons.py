@@ -208,6 +208,9 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.TEXT_CHANGED: lambda _f: _(
         "Le texte a changé depuis que cette page est ouverte. Relisez-le, puis répondez de nouveau."
     ),
+    Code.FILM_CHANGED: lambda _f: _(
+        "Le film a changé depuis que cette page est ouverte. Regardez-le, puis répondez de nouveau."
+    ),
     Code.TERM_OVER: lambda _f: _(
         "Un accord donné pour ce clip est arrivé à son terme. Le clip attend qu’il soit renouvelé, par son lien."
     ),

@@ -46,6 +46,12 @@ def lines(facts: Mapping[str, Any]) -> list[str]:
     elif "public" in objects:
         # Taken back with the withdrawal, or never there.
         said.append(_("Stockage public : il n’y avait plus rien."))
+    if facts.get("untold"):
+        said.append(
+            _(
+                "Réseau de diffusion : il n’a pas encore confirmé qu’il oublie ses copies. Nous le lui demandons jusqu’à ce qu’il réponde."
+            )
+        )
     if count := int(facts.get("letters", 0)):
         said.append(
             ngettext(

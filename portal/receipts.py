@@ -68,6 +68,21 @@ def by_number(session: Session, number: str) -> Receipt:
     return Receipt(id=number, clip_id=last.clip_id, made_at=last.made_at, facts=_sum(several))
 
 
+def untold(session: Session, clip_id: str) -> dict[str, list[str]]:
+    """Which files of an erased clip a CDN has not been told to forget, by the publication's token."""
+    asked = select(Receipt.facts).where(Receipt.clip_id == clip_id)
+    return {
+        token: names for facts in session.scalars(asked) for token, names in facts.get("untold", {}).items()
+    }
+
+
+def told(session: Session, clip_id: str) -> None:
+    """The CDN has been told: the clip's receipt says no more that it was not."""
+    for receipt in session.scalars(select(Receipt).where(Receipt.clip_id == clip_id)):
+        receipt.facts = {name: value for name, value in receipt.facts.items() if name != "untold"}
+    session.flush()
+
+
 def _sum(several: Any) -> dict[str, Any]:
     objects: Counter[str] = Counter()
     rows: Counter[str] = Counter()
@@ -80,6 +95,7 @@ def _sum(several: Any) -> dict[str, Any]:
         "letters": sum(receipt.facts.get("letters", 0) for receipt in several),
         "checked_at": several[-1].facts.get("checked_at", ""), "left": 0,
         "is_person_gone": any(receipt.facts.get("is_person_gone") for receipt in several),
+        "untold": {token: names for receipt in several for token, names in receipt.facts.get("untold", {}).items()},
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """How long a clip is kept in each state in which nobody shows it: one table, which ends, pages and letters all read.
 
-Counted from the last thing that happened to the clip. Only looks; what ends is ended by `withdrawal`.
+Counted from the last thing that its owner, or somebody in it, did with the clip: who was told a day is not kept longer
+because colleagues talk. Only looks; what ends is ended by `withdrawal`.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal import readiness
 from portal.database import db_now
+from portal.lifecycle import ActorKind
 from portal.models import AuditEvent, Clip, State, Upload, UploadState
 
 UNDO: Final = timedelta(hours=24)
@@ -42,6 +44,7 @@ WAITED: Final[Mapping[State, timedelta]] = {
 NAMELESS: Final = timedelta(days=7)
 """The same where nobody can be reminded: no address is known."""
 
+_PUT_OFF_BY = (ActorKind.OWNER, ActorKind.SIGNER, ActorKind.PROGRAM)
 _MOVING = (UploadState.OPEN, UploadState.COMPLETING)
 
 
@@ -79,7 +82,8 @@ def _is_over(state: State, limit: datetime) -> ColumnElement[bool]:
     if state == State.WITHDRAWN:
         # What was promised to the hour is not put off by anything.
         return left
-    touched = exists().where(AuditEvent.clip_id == Clip.id, AuditEvent.at >= limit)
+    theirs = AuditEvent.actor_kind.in_(_PUT_OFF_BY)
+    touched = exists().where(AuditEvent.clip_id == Clip.id, AuditEvent.at >= limit, theirs)
     moving = exists().where(Upload.clip_id == Clip.id, Upload.state.in_(_MOVING))
     return and_(left, ~touched, ~moving)
 
@@ -89,8 +93,9 @@ def _is_nameless(clip: Clip) -> bool:
 
 
 def _touched(session: Session, clip: Clip) -> datetime:
-    """When something last happened to the clip: a move, words, an agreement, a message, a part of a film."""
-    noted = session.scalar(select(func.max(AuditEvent.at)).where(AuditEvent.clip_id == clip.id))
+    """When the clip last moved, or its owner did something: words, an agreement, a message, a part of a film."""
+    theirs = (AuditEvent.clip_id == clip.id, AuditEvent.actor_kind.in_(_PUT_OFF_BY))
+    noted = session.scalar(select(func.max(AuditEvent.at)).where(*theirs))
     seen = session.scalar(
         select(func.max(Upload.last_seen_at)).where(Upload.clip_id == clip.id, Upload.state.in_(_MOVING))
     )

@@ -214,28 +214,20 @@ def approve(  # noqa: PLR0913 - what may be changed with it
     somebody in the film has not agreed, the owner's term ends before, or (INCOMPLETE) something is missing of what
     brought it here; Unacceptable for title or themes.
     """
-    if cuts.is_being_edited(session, clip):
-        raise Conflict(Code.CUT_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
-    if _is_picture_unseen(session, clip):
-        raise Conflict(Code.PICTURE_IN_THE_MAKING, verb="approve", state=clip.state, version=clip.version)
+    _check_all_seen(session, clip)
     signatures.check(session, clip)
     terms.check(session, clip, at=publish_at)
     line = _checked_line(words)
     clean = clip.title if title is None else _checked_title(title)
-    lacks = [what for what in readiness.missing(session, clip) if what != "title" or not clean]
-    if lacks:
-        raise Conflict(Code.INCOMPLETE, missing=lacks, state=clip.state, version=clip.version)
+    _check_whole(session, clip, title=clean)
     changed = ["title"] if clean != clip.title else []
-    if publish_at is not None:
-        _check_moment(publish_at, db_now(session))
-        delay = max(delay, (publish_at - db_now(session)).total_seconds())
     lifecycle.move(
         session,
         clip,
         "approve",
         by=by,
         seen_version=seen_version,
-        delay=delay,
+        delay=_wait_until(publish_at, db_now(session), least=delay),
         detail={"fields": changed} if changed else None,
         title=clean,
         publish_at=publish_at,
@@ -247,6 +239,22 @@ def approve(  # noqa: PLR0913 - what may be changed with it
     decision.words = line
     session.flush()
     return decision
+
+
+def _check_all_seen(session: Session, clip: Clip) -> None:
+    """Raise Conflict while something is being made of the clip that no moderator can have looked at."""
+    at: dict[str, Any] = {"verb": "approve", "state": clip.state, "version": clip.version}
+    if cuts.is_being_edited(session, clip):
+        raise Conflict(Code.CUT_IN_THE_MAKING, **at)
+    if _is_picture_unseen(session, clip):
+        raise Conflict(Code.PICTURE_IN_THE_MAKING, **at)
+
+
+def _check_whole(session: Session, clip: Clip, *, title: str) -> None:
+    """Raise Conflict when the clip, under this title, lacks something of what brought it into review."""
+    lacks = [what for what in readiness.missing(session, clip) if what != "title" or not title]
+    if lacks:
+        raise Conflict(Code.INCOMPLETE, missing=lacks, state=clip.state, version=clip.version)
 
 
 def _is_picture_unseen(session: Session, clip: Clip) -> bool:
@@ -423,10 +431,14 @@ def _checked_reasons(given: list[GivenReason], allowed: frozenset[ReasonCode]) -
     return [GivenReason(one.code, one.at_seconds, one.words.strip()) for one in given]
 
 
-def _check_moment(at: datetime, now: datetime) -> None:
+def _wait_until(at: datetime | None, now: datetime, *, least: float) -> float:
+    """In how many seconds that moment is, `least` where none is given or it is nearer."""
+    if at is None:
+        return least
     # Compared as it came: the far ends of the calendar cannot be turned into UTC.
     if at > now + PUBLISH_AHEAD_MOST:
         raise Unacceptable(Code.DATE_TOO_FAR, fields={"publish_at": Code.DATE_TOO_FAR})
+    return max(least, (at - now).total_seconds())
 
 
 def _checked_words(words: str) -> str:

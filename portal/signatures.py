@@ -160,10 +160,12 @@ def _drop(session: Session, clip: Clip, row: CoSignature, *, by: Actor) -> None:
 
 
 def _is_bound(session: Session, clip: Clip, row: CoSignature) -> bool:
-    if row.state != SignatureState.REFUSED or row.answered_at is None:
-        return False
     film = readiness.newest_film(session, clip)
-    return film is not None and film.received_at <= row.answered_at
+    if film is None or row.state != SignatureState.REFUSED or row.answered_at is None:
+        return False
+    # While a later film is made the one before it is watched: a no is said of that one.
+    since = film.received_at if film.number == 1 else film.ready_at
+    return since is not None and since <= row.answered_at
 
 
 # Links --------------------------------------------------------------------------------------------------
@@ -246,13 +248,15 @@ def agree(
     brand: str,
     guardian: str = "",
     seen: str = "",
+    watched: str = "",
 ) -> bool:
     """Note that this person agrees, for the campaign's term; False when that is known already.
 
     In the last 30 days of the term, and after it, a yes is a new one: the term counts anew, in today's words, and a
     clip that had expired goes back to the moderators when nobody else's agreement has ended.
-    `seen` is the hash of the words on the page. Raises Conflict(TEXT_CHANGED) when they are others by now, Conflict
-    when the clip was taken back, Unacceptable(REQUIRED) when a guardian gives no name.
+    `seen` is the hash of the words on the page, `watched` the film that it showed (`shown`). Raises
+    Conflict(TEXT_CHANGED) or Conflict(FILM_CHANGED) when they are others by now, Conflict when the clip was taken
+    back, Unacceptable(REQUIRED) when a guardian gives no name.
     """
     clip = _held(session, row)
     is_again = row.state == SignatureState.AGREED
@@ -261,6 +265,8 @@ def agree(
     text = text_for(session, clip, row, proof.lang or clip.lang, brand=brand)
     if seen and seen != text.sha256:
         raise Conflict(Code.TEXT_CHANGED)
+    if watched and watched != shown(clip):
+        raise Conflict(Code.FILM_CHANGED)
     row.guardian = _checked_guardian(row, guardian)
     row.text_id = text.id
     _answer(session, clip, row, SignatureState.AGREED, proof)
@@ -268,6 +274,11 @@ def agree(
     lifecycle.record(session, clip, "cosign_renew" if is_again else "cosign_agree", by=SIGNER, detail=detail)
     bring_back(session, clip, by=SIGNER)
     return True
+
+
+def shown(clip: Clip) -> str:
+    """Which film people in it can watch now: its id, a dash while none is made."""
+    return clip.film_id or "-"
 
 
 def may_renew(session: Session, clip: Clip, row: CoSignature) -> bool:
@@ -310,10 +321,11 @@ def _checked_guardian(row: CoSignature, words: str) -> str:
 def refuse(session: Session, row: CoSignature, *, proof: Proof) -> bool:
     """Note that this person does not agree, or not any more; False when that is known already.
 
-    A clip that is accepted or public leaves the site with it; owner and moderators are told.
+    A clip that is accepted or public leaves the site with it; owner and moderators are told. So it does when somebody
+    who had said no and was left out says it again.
     """
     clip = _held(session, row)
-    if row.state == SignatureState.REFUSED:
+    if row.state == SignatureState.REFUSED and clip.state not in _PUBLIC:
         return False
     _answer(session, clip, row, SignatureState.REFUSED, proof)
     event = lifecycle.record(session, clip, "cosign_refuse", by=SIGNER, detail={"signature": row.id})
@@ -340,8 +352,8 @@ def _held(session: Session, row: CoSignature) -> Clip:
 def _answer(session: Session, clip: Clip, row: CoSignature, state: SignatureState, proof: Proof) -> None:
     """Keep one answer for good, and on the row as the newest; letters that wait to ask for it need not leave."""
     notices.call_off(session, row.id)
-    film, is_yes = readiness.newest_film(session, clip), state == SignatureState.AGREED
-    now, months = db_now(session), wordings.campaign_of(session, clip).term_months
+    now, is_yes = db_now(session), state == SignatureState.AGREED
+    months = wordings.campaign_of(session, clip).term_months
     row.state, row.answered_at = state, now
     row.until = consent.months_later(now, months) if is_yes else None
     row.link, row.address, row.agent = proof.link, proof.address, proof.agent
@@ -349,7 +361,8 @@ def _answer(session: Session, clip: Clip, row: CoSignature, state: SignatureStat
         CoAnswer(
             signature_id=row.id, clip_id=clip.id, answer=state, made_at=now, until=row.until,
             text_id=row.text_id if is_yes else None, guardian=row.guardian if is_yes else "",
-            film_id=film.id if film is not None else None, link=proof.link, address=proof.address, agent=proof.agent,
+            # The one that can be watched, which is not the newest while that is made.
+            film_id=clip.film_id, link=proof.link, address=proof.address, agent=proof.agent,
         )
     )  # fmt: skip
     session.flush()

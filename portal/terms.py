@@ -29,9 +29,10 @@ Work = Callable[[], AbstractContextManager[Session]]
 class Term:
     """How long one clip may be shown, until when its owner alone agreed, and whether that can be prolonged now.
 
-    `ending` are the others in the film whose agreement ends within 30 days, or has ended.
+    `ending` are the others in the film whose agreement ends within 30 days, or has ended; `at` is today.
     """
 
+    at: datetime
     until: datetime | None
     own_until: datetime | None
     is_over: bool
@@ -46,6 +47,7 @@ def of(session: Session, clip: Clip) -> Term:
     now, until, own = db_now(session), clip.consent_until, consent.end_of(session, clip)
     is_time = own is not None and now >= own - ASKED_BEFORE
     return Term(
+        at=now,
         until=until,
         own_until=own,
         is_over=until is not None and until <= now,
@@ -103,7 +105,7 @@ def ask_again(work: Work, *, at_most: int = 200) -> int:
         told = asking.told_before(session, by_occasion)
         due = [(occasion, *one) for occasion, one in by_occasion.items() if occasion not in told]
         for occasion, clip_id, until in due[:at_most]:
-            clip, facts = session.get_one(Clip, clip_id), {"until": until.date().isoformat()}
+            clip, facts = session.get_one(Clip, clip_id), {"until": until.isoformat()}
             notices.tell(session, NoticeKind.RENEWAL, clip, occasion=occasion, facts=facts)
     return min(len(due), at_most)
 
@@ -121,10 +123,12 @@ def _expire(work: Work, clip_id: str) -> bool:
         clip = session.get_one(Clip, clip_id)
         # Prolonged, or taken back, in this very moment: then it is not ours to end.
         lifecycle.hold(session, clip)
-        is_over = clip.consent_until is not None and clip.consent_until <= db_now(session)
+        now, own = db_now(session), consent.end_of(session, clip)
+        is_over = clip.consent_until is not None and clip.consent_until <= now
         if clip.state != State.PUBLISHED or not is_over:
             return False
         event = lifecycle.move(session, clip, "expire", by=CLOCK)
         uses.tell(session, clip, uses.Why.EXPIRED)
-        notices.tell(session, NoticeKind.EXPIRED, clip, occasion=f"expired:{event}")
+        facts = {"is_own": own is None or own <= now}
+        notices.tell(session, NoticeKind.EXPIRED, clip, occasion=f"expired:{event}", facts=facts)
     return True

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from portal import lifecycle, notices, people
@@ -61,7 +61,8 @@ def tell(session: Session, clip: Clip, why: Why, purposes: Collection[str] = OUT
         if people.may_administer(person):
             notices.write(
                 session, NoticeKind.USE_TAKEN_BACK, to=person, lang=person.lang, clip=clip,
-                occasion=f"use:{clip.id}:{why}:{clip.version}:{person.id}", facts={"uses": ended, "why": why.value},
+                occasion=f"use:{clip.id}:{why}:{clip.version}:{person.id}",
+                facts={"uses": ended, "why": why.value, "is_public": clip.state == State.PUBLISHED},
             )  # fmt: skip
 
 
@@ -104,6 +105,12 @@ def stopped(session: Session, clip: Clip, purpose: str, *, by: Actor) -> bool:
     session.flush()
     lifecycle.record(session, clip, "use_stopped", by=by, detail={"purpose": purpose})
     return True
+
+
+def begin_anew(session: Session, clip: Clip) -> None:
+    """The clip is public again: what is still agreed to may be used anew, and must be stopped anew when it ends."""
+    standing = (Consent.clip_id == clip.id, Consent.revoked_at.is_(None), Consent.stopped_at.is_not(None))
+    session.execute(update(Consent).where(*standing).values(stopped_at=None))
 
 
 def _unsaid() -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 Decides and writes rows; the worker deletes the objects and reports. The periods are in `retention`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +38,9 @@ STALLED_AFTER: Final = timedelta(hours=1)
 STALLED_UNTIL: Final = timedelta(hours=24)
 """Whoever left a day ago needs no letter any more that helps to go on."""
 
+UNTOLD_AGAIN_SECONDS: Final = 60.0
+"""So long after it could not be told a CDN is told again what is erased."""
+
 ERASE_AGAIN_AFTER: Final = timedelta(days=1)
 """So long after it failed an erasure is asked for once more."""
 
@@ -50,6 +53,11 @@ _OVERTAKEN: Final = (
     notices.NoticeKind.FINISH_LATER,
     notices.NoticeKind.CUT_READY,
 )
+# What its owner still has to be told where the clip is again.
+_OWED: Final[Mapping[State, notices.NoticeKind]] = {
+    State.CHANGES_REQUESTED: notices.NoticeKind.CHANGES_REQUESTED,
+    State.DRAFT: notices.NoticeKind.FINISH_LATER,
+}
 _GIVEN_UP: Final = (State.PROCESSING, State.CHANGES_REQUESTED)
 _BACK: Final[Mapping[State, str]] = {
     State.DRAFT: "restore_draft",
@@ -67,11 +75,15 @@ Work = Callable[[], AbstractContextManager[Session]]
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What the worker deleted of a clip: objects by bucket, their bytes, letters in our own folder."""
+    """What the worker deleted of a clip: objects by bucket, their bytes, letters in our own folder.
+
+    `untold`: which files a CDN could not be told to forget, by the publication's token.
+    """
 
     objects: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
     letters: int = 0
+    untold: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def withdraw(session: Session, clip: Clip, *, by: Actor, is_told: bool = True, why: str = "") -> None:
@@ -99,7 +111,7 @@ def may_restore_until(clip: Clip) -> datetime | None:
 def can_restore(session: Session, clip: Clip) -> bool:
     """Whether the withdrawal may be undone now: in time, and nobody is deleting its files yet."""
     until = may_restore_until(clip)
-    return until is not None and db_now(session) <= until and not _is_being_erased(session, clip)
+    return until is not None and db_now(session) <= until and not _was_erasing_asked_for(session, clip)
 
 
 def restore(session: Session, clip: Clip, *, by: Actor) -> None:
@@ -131,7 +143,10 @@ def _way_back(session: Session, clip: Clip) -> str:
 
 
 def _take_up_again(session: Session, clip: Clip) -> None:
-    """What the withdrawal called off in the middle and nobody else asks for: a look at the film, its captions."""
+    """What the withdrawal called off in the middle and nobody else asks for: a look at the film, captions, letters."""
+    if (kind_owed := _OWED.get(State(clip.state))) is not None:
+        notices.take_up(session, clip, kind_owed)
+    notices.let_repeat(session, clip, notices.NoticeKind.RENEWAL)
     for kind in (JobKind.SIGNALS, JobKind.CAPTIONS):
         asked = select(Job).where(Job.clip_id == clip.id, Job.kind == kind)
         last = session.scalars(asked.order_by(Job.created_at.desc(), Job.id).limit(1)).first()
@@ -162,7 +177,7 @@ def _call_off(session: Session, clip: Clip) -> None:
 
 def is_resting(session: Session, clip: Clip) -> bool:
     """Whether the clip is withdrawn and nobody is deleting its files yet."""
-    return clip.state == State.WITHDRAWN and not _is_being_erased(session, clip)
+    return clip.state == State.WITHDRAWN and not _was_erasing_asked_for(session, clip)
 
 
 def erase_request(session: Session, clip: Clip, *, by: Actor, whole: str = "") -> None:
@@ -220,6 +235,10 @@ def erased(session: Session, clip: Clip, *, by: Actor, deleted: Deleted | None =
         "sent_on": f"{sent_on:%Y-%m-%d}", "checked_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "left": 0,
         "is_person_gone": owner is not None and owner.email is None,
     }  # fmt: skip
+    if what.untold:
+        facts |= {"untold": {token: list(names) for token, names in what.untold.items()}}
+        # Tried until the CDN has agreed; the receipt says so as long.
+        lifecycle.enqueue(session, clip, JobKind.RETRACT, delay=UNTOLD_AGAIN_SECONDS)
     receipt = receipts.make(session, clip, facts)
     if owner is not None and address:
         receipts.tell(session, receipt, to=address, owner_id=owner.id, lang=clip.lang)
@@ -252,9 +271,8 @@ def give_up_silent(work: Work, *, at_most: int = 100) -> int:
     form or a mail as its sender may never have written to us.
     """
     with work() as session:
-        over = retention.is_over(session, {state: retention.WAITED[state] for state in _GIVEN_UP})
-        waiting = or_(over, retention.is_nameless_over(session, State.PROCESSING))
-        ids = session.scalars(select(Clip.id).where(waiting).order_by(Clip.state_since)).all()
+        waiting = select(Clip.id).where(_was_waited_for(session))
+        ids = session.scalars(waiting.order_by(Clip.state_since)).all()
     given_up = 0
     for clip_id in ids:
         given_up += _give_up(work, clip_id)
@@ -266,15 +284,22 @@ def give_up_silent(work: Work, *, at_most: int = 100) -> int:
 def _give_up(work: Work, clip_id: str) -> bool:
     with work() as session:
         clip = session.get_one(Clip, clip_id)
-        # Finished in this very moment, or it waits for us and not for its owner.
+        # Finished, or taken up again, in this very moment; or it waits for us and not for its owner.
         lifecycle.hold(session, clip)
         is_ours = clip.state == State.PROCESSING and not retention.is_waiting(session, clip)
-        if clip.state not in _GIVEN_UP or is_ours:
+        still = select(Clip.id).where(Clip.id == clip.id, _was_waited_for(session))
+        if is_ours or session.scalar(still) is None:
             return False
         _end_uploads(session, clip)
         lifecycle.move(session, clip, "give_up", by=CLOCK)
         _call_off(session, clip)
     return True
+
+
+def _was_waited_for(session: Session) -> ColumnElement[bool]:
+    """Clips whose owner was waited for in vain."""
+    over = retention.is_over(session, {state: retention.WAITED[state] for state in _GIVEN_UP})
+    return or_(over, retention.is_nameless_over(session, State.PROCESSING))
 
 
 def remind_stalled(work: Work, *, at_most: int = 200) -> int:
@@ -320,6 +345,7 @@ def _end_uploads(session: Session, clip: Clip) -> None:
     )
 
 
-def _is_being_erased(session: Session, clip: Clip) -> bool:
+def _was_erasing_asked_for(session: Session, clip: Clip) -> bool:
+    """Whether anybody ever asked: an erasure that failed or was called off may have deleted a part."""
     asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.ERASE)
     return session.scalars(asked.limit(1)).first() is not None

@@ -2,16 +2,20 @@
 
 import itertools
 import secrets
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from portal import keys
+from portal import cuts, keys, leases, people, submission
+from portal.cuts import Report, Stored
 from portal.database import db_now
+from portal.jobs import JobKind
 from portal.ladder import LADDER_VERSION
+from portal.leases import Claim
 from portal.models import (
     Campaign,
     CampaignText,
@@ -21,14 +25,19 @@ from portal.models import (
     ConsentText,
     Cut,
     CutState,
+    Decision,
     Film,
+    Job,
+    JobState,
     Person,
     Publication,
+    Reason,
     Rendition,
     Role,
     State,
     Theme,
     ThemeName,
+    WorkerSeen,
 )
 from portal.runtime import Runtime
 from portal.storage import Bucket
@@ -65,6 +74,12 @@ SAID = {
     "speech_lang": "fr", "filmed_on": date(2026, 6, 1), "lang": "fr",
 }  # fmt: skip
 MEASURED = {"seconds": 12.0, "width": 640, "height": 360}
+
+
+def act(runtime: Runtime, rule: Callable[..., Any], clip: Clip, *words: Any, **options: Any) -> Any:
+    """What a rule says about a clip, in a unit of work of its own."""
+    with runtime.work() as session:
+        return rule(session, session.get_one(Clip, clip.id), *words, **options)
 
 
 class Factory:
@@ -152,6 +167,64 @@ class Factory:
                     self._objects(film, token)
             session.flush()
             return session.get_one(Clip, clip_id)
+
+    def film(self, clip: Clip, number: int = 2, *, is_ready: bool = False, **columns: Any) -> Film:
+        """A film of a clip as it arrived, in the record alone; one that is ready has no cut and no files yet."""
+        with self.runtime.work() as session:
+            now, film_id = db_now(session), secrets.token_hex(16)
+            values = {
+                "id": film_id, "clip_id": clip.id, "number": number, "key": keys.original(clip.id, film_id, at=now),
+                "size_bytes": 1000, "facts": {}, "received_at": now, "ready_at": now if is_ready else None,
+            }  # fmt: skip
+            film = Film(**(values | columns))
+            session.add(film)
+        return film
+
+    def finished_cut(self, clip: Clip, seconds: float = 10.0) -> Claim:
+        """The worker takes the cut that was asked for and has made it; the claim it did so by."""
+        wanted = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.REMAKE)
+        with self.runtime.work() as session:
+            job_id = session.scalars(wanted.where(Job.state == JobState.QUEUED)).one()
+            claim = leases.claim(session, job_id)
+        assert claim is not None
+        files = [
+            Stored(name, kind, keys.made(clip.id, claim.token, name), "video/mp4", 100, "c" * 64, 640, 360)
+            for name, kind in (("master.m3u8", "master"), ("360.mp4", "mp4"))
+        ]
+        with self.runtime.work() as session:
+            assert cuts.made(session, claim, files, Report(seconds, 640, 360))
+        return claim
+
+    def decision(self, clip: Clip, verb: str, *reasons: Reason, **columns: Any) -> Decision:
+        """A decision on the clip's first version; with the film it was about where one counts."""
+        with self.runtime.work() as session:
+            film = session.get(Film, clip.film_id) if clip.film_id else None
+            about = {"film_id": film.id, "film_sha256": film.sha256} if film is not None else {}
+            values = {"clip_version": 1, "made_at": db_now(session), **about} | columns
+            decision = Decision(clip_id=clip.id, verb=verb, reasons=list(reasons), **values)
+            session.add(decision)
+        return decision
+
+    def worker(self, name: str, *, ago: timedelta = timedelta(0), **facts: Any) -> None:
+        """A worker that was heard of so long ago and said this of itself."""
+        with self.runtime.work() as session:
+            session.add(WorkerSeen(name=name, seen_at=db_now(session) - ago, facts=facts))
+
+    def link(self, clip: Clip, *, mailed_to: int | None = None) -> str:
+        """The token of a link that opens the clip's page."""
+        return str(act(self.runtime, submission.new_link, clip, mailed_to=mailed_to))
+
+    def bearer(self, *scopes: str) -> dict[str, str]:
+        """The header by which a program of the brand shows that it may do this."""
+        with self.runtime.work() as session:
+            _token, plain = people.add_token(session, "program", set(scopes))
+        return {"Authorization": f"Bearer {plain}"}
+
+    def age(self, clip: Clip, by: timedelta) -> None:
+        """Let nothing have happened to the clip for so long."""
+        with self.runtime.work() as session:
+            then = db_now(session) - by
+            session.execute(update(Clip).where(Clip.id == clip.id).values(state_since=then))
 
     def _consents(self, session: Any, clip_id: str, purposes: tuple[str, ...]) -> None:
         now = db_now(session)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import asking, consent, signatures, submission, terms, wordings
+from portal.database import db_now
 from portal.errors import Code, Conflict, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
@@ -23,6 +24,7 @@ bp = Blueprint("agreements", __name__)
 
 _ANSWERS = "20/minute"
 _GONE = (State.WITHDRAWN, State.ERASED)
+_PUBLIC = (State.APPROVED, State.PUBLISHED)
 
 PageAnswer = str | tuple[str, int] | Response
 
@@ -48,7 +50,10 @@ def answer(lang: str, token: str) -> PageAnswer:
             row, _clip = signatures.by_link(session, token)
             if form.get("answer") == "agree":
                 seen = form.get("seen", "") or "-"
-                signatures.agree(session, row, proof=proof, brand=site.brand, guardian=guardian, seen=seen)
+                watched = form.get("film", "")
+                signatures.agree(
+                    session, row, proof=proof, brand=site.brand, guardian=guardian, seen=seen, watched=watched
+                )
             elif form.get("answer") == "refuse":
                 signatures.refuse(session, row, proof=proof)
             else:
@@ -81,7 +86,9 @@ def _sign_page(
         wording=signatures.wording_for(session, clip, row, lang, brand=site.brand),
         playback=None if is_gone else _playback(session, clip),
         is_gone=is_gone,
-        is_public=clip.state == State.PUBLISHED,
+        watched=signatures.shown(clip),
+        is_public=clip.state in _PUBLIC,
+        is_over=row.until is not None and row.until <= db_now(session),
         may_renew=signatures.may_renew(session, clip, row),
         fault=fault,
         guardian=guardian or row.guardian,
@@ -155,11 +162,14 @@ def hand_on(lang: str, token: str, signature_id: str) -> PageAnswer:
 
 @bp.post("/<lang>/s/<token>/signatures/<signature_id>/ask")
 def ask(lang: str, token: str, signature_id: str) -> Response:
-    """Write to somebody once more, at most once a day."""
+    """Write once more, at most once a day, to somebody who has not answered or whose agreement is ending."""
     with writing() as session:
         clip = submission.by_link(session, token)
         row = signatures.by_id(session, clip, signature_id)
-        is_asked = clip.state in asking.ASKED and asking.ask(session, clip, row, by=OWNER)
+        if signatures.may_renew(session, clip, row):
+            is_asked = asking.ask_to_renew(session, clip, row)
+        else:
+            is_asked = clip.state in asking.ASKED and asking.ask(session, clip, row, by=OWNER)
     if is_asked:
         flash(_("Le message est parti."), "success")
     else:

@@ -57,7 +57,7 @@ def _once(key: str, act: Callable[[], Response]) -> Response:
         row = claim(session, who, _hash(key), sign)
         row_id, kept, seed = row.id, row.answer, f"{row.id} {row.created_at.isoformat()} {sign} {key}"
     if kept is not None:
-        return _again(_sealed(base64.b64decode(kept), seed))
+        return _again(sealed(base64.b64decode(kept), seed))
     try:
         answer = act()
     except BaseException:
@@ -69,9 +69,9 @@ def _once(key: str, act: Callable[[], Response]) -> Response:
             free(session, row_id)
         return answer
     what = {"status": answer.status_code, "type": answer.content_type, "body": answer.get_data(as_text=True)}
-    sealed = _sealed(json.dumps(what).encode(), seed)
+    closed = sealed(json.dumps(what).encode(), seed)
     with writing() as session:
-        keep(session, row_id, status=answer.status_code, answer=base64.b64encode(sealed).decode())
+        keep(session, row_id, status=answer.status_code, answer=base64.b64encode(closed).decode())
     return answer
 
 
@@ -140,7 +140,7 @@ def _sign() -> str:
     return hashlib.sha256(asked + request.get_data(cache=True)).hexdigest()
 
 
-def _sealed(plain: bytes, seed: str) -> bytes:
+def sealed(plain: bytes, seed: str) -> bytes:
     """Seal or open an answer: a key stream from our secret and the seed, which holds the caller's own key."""
     ours = runtime().settings.site.secret_key
     stream = hashlib.shake_256(f"{ours} {seed}".encode()).digest(len(plain))

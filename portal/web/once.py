@@ -1,9 +1,11 @@
 """A form of the studio that is sent twice is one form: the second goes where the first one led.
 
-Every page gives its forms a token of their own (`ui.csrf()`); what the first answer was is kept for a day. Only answers
-that lead on are kept: a form that came back with faults is sent again with a new token.
+Every page gives its forms a token of their own (`ui.csrf()`); what the first answer was is kept for a day, and what it
+showed but once with it, sealed. Only answers that lead on are kept: a form that came back with faults is sent again with
+a new token.
 """
 
+import base64
 import hashlib
 import json
 import logging
@@ -17,11 +19,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.errors import Code, Conflict, PortalError
 from portal.web.db import writing
-from portal.web.idempotency import claim, free, keep
+from portal.web.idempotency import claim, free, keep, sealed
 
 log = logging.getLogger(__name__)
 
 FIELD: Final = "press"
+SHOWN_ONCE: Final = ("welcome",)
+"""Of the session: what the page that follows shows, and nobody can look up again."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{20,60}")
 # The second press comes while the first is at work: it waits for the answer, which is the one that is shown.
 _LOOKS, _PAUSE_SECONDS = 50, 0.1
@@ -46,20 +50,26 @@ def again(who: str) -> AnyResponse | None:
         try:
             with writing() as work:
                 row = claim(work, who, key, key)
-                row_id, answer = row.id, row.answer
+                row_id, answer, made_at = row.id, row.answer, row.created_at
         except Conflict:
             time.sleep(_PAUSE_SECONDS)
             continue
+        # With the form's own token, which is not stored.
+        seed = f"{row_id} {made_at.isoformat()} {token}"
         if answer is None:
-            g.once = row_id
+            g.once, g.once_seed = row_id, seed
+            g.once_before = {name: session.get(name) for name in SHOWN_ONCE}
             return None
-        return _repeat(json.loads(answer))
+        return _repeat(json.loads(answer), seed)
     raise Conflict(Code.CONFLICT, retry_after=1)
 
 
-def _repeat(told: dict[str, Any]) -> AnyResponse:
+def _repeat(told: dict[str, Any], seed: str) -> AnyResponse:
     for category, words in told["said"]:
         flash(words, category)
+    if "shown" in told:
+        # A browser that was pressed twice threw the first answer away, and its cookie with it.
+        session.update(json.loads(sealed(base64.b64decode(told["shown"]), seed)))
     return redirect(told["to"], 303)
 
 
@@ -70,7 +80,7 @@ def _remember(answer: Response) -> Response:
     try:
         with writing() as work:
             if 300 <= answer.status_code < 400:
-                told = {"to": answer.location, "said": session.get("_flashes", [])}
+                told = {"to": answer.location, "said": session.get("_flashes", []), **_shown()}
                 keep(work, row_id, status=answer.status_code, answer=json.dumps(told))
             else:
                 free(work, row_id)
@@ -78,6 +88,15 @@ def _remember(answer: Response) -> Response:
         # What was asked for is done; the row is nobody's after a minute and a half.
         log.warning("the answer to a form could not be kept")
     return answer
+
+
+def _shown() -> dict[str, str]:
+    """What this very answer has the next page show once."""
+    before, now = g.once_before, {name: session.get(name) for name in SHOWN_ONCE}
+    fresh = {name: value for name, value in now.items() if value is not None and value != before[name]}
+    if not fresh:
+        return {}
+    return {"shown": base64.b64encode(sealed(json.dumps(fresh).encode(), g.once_seed)).decode()}
 
 
 def _key(token: str) -> str:

@@ -42,6 +42,9 @@ _NETWORK: Final = "30/minute"
 _ARCHIVES: Final = "3/hour;10/day"
 """Each may be gigabytes."""
 
+# What a mailed link is good for, and the page with its one button.
+_LAST_STEPS: Final = {people.ENTER: "owner/enter.html", people.ERASE: "owner/erase.html"}
+
 View = Callable[..., Any]
 
 
@@ -117,7 +120,7 @@ def send_link(lang: str) -> AnyResponse:
 @limiter.limit(_NETWORK)
 def door(lang: str, token: str) -> tuple[str, int]:  # noqa: ARG001 - the address has it
     """One button: programs that look through mail follow links, and must not use this one up."""
-    return _last_step(token, people.ENTER, "owner/enter.html")
+    return _last_step(token, people.ENTER)
 
 
 @bp.post("/<lang>/me/enter/<token>")
@@ -129,7 +132,7 @@ def enter(lang: str, token: str) -> tuple[str, int] | AnyResponse:
             person = people.use_link(session, token, people.ENTER)
             carried = people.begin_owner_session(session, person)
     except Missing:
-        return _last_step(token, people.ENTER, "owner/enter.html")
+        return _last_step(token, people.ENTER)
     towards = cookie.get(_TOWARDS)
     # Nothing that an unknown visitor's session held survives signing in, but a sign-in to the studio.
     kept = {name: cookie[name] for name in _STUDIOS if name in cookie}
@@ -163,14 +166,15 @@ def logout(lang: str) -> AnyResponse:
     return redirect(url_for("owner.login", lang=lang), 303)
 
 
-def _last_step(token: str, purpose: str, template: str) -> tuple[str, int]:
+def _last_step(token: str, purpose: str) -> tuple[str, int]:
     """The page with the one button, or the one that says that the link has served."""
     try:
         person = people.by_link(reading(), token, purpose)
     except Missing:
         return render_template("owner/spent.html", purpose=purpose), 410
     count = len(owners.clips_of(reading(), person))
-    return render_template(template, token=token, count=count, is_staff=people.is_staff(person)), 200
+    is_staff = people.is_staff(person)
+    return render_template(_LAST_STEPS[purpose], token=token, count=count, is_staff=is_staff), 200
 
 
 # The space ---------------------------------------------------------------------------------------------
@@ -328,7 +332,7 @@ def ask_to_erase(lang: str, who: SignedIn) -> AnyResponse:
 @limiter.limit(_NETWORK)
 def confirm_erase(lang: str, token: str) -> tuple[str, int]:  # noqa: ARG001 - the address has it
     """What will be gone, and the one button that does it."""
-    return _last_step(token, people.ERASE, "owner/erase.html")
+    return _last_step(token, people.ERASE)
 
 
 @bp.post("/<lang>/me/erase/<token>")
@@ -340,7 +344,7 @@ def erase(lang: str, token: str) -> tuple[str, int] | str:
             person = people.use_link(session, token, people.ERASE)
             count = owners.erase(session, person, lang=lang)
     except Missing:
-        return _last_step(token, people.ERASE, "owner/erase.html")
+        return _last_step(token, people.ERASE)
     cookie.pop(KEY, None)
     return render_template("owner/erasing.html", count=count)
 

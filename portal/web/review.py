@@ -158,49 +158,59 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
     seen = review.sheet(session, clip_id)
     clip = seen.clip
     slugs = [theme.slug for theme in seen.themes]
-    values = {"title": clip.title, "themes": slugs, "checks": [], "words": "", "line": "", "at": ""}
-    return render_template(
-        "review/sheet.html",
-        **{
-            "s": seen,
-            "clip": clip,
-            "cutting": cut_panel.of(session, clip, track_url=captions.reviewers_tracks(clip)),
-            "player": captions.for_staff(_player(seen), session, clip),
-            "captions": captions.on_sheet(session, clip),
-            "thread": thread.of(session, clip),
-            "support": support.of(session, clip),
-            "signals": signals.of(session, clip, seen.film, seen.cut),
-            "co_signatures": signatures.of(session, clip),
-            "dropped": signatures.dropped(session, clip),
-            "level": levels.level_facts(clip),
-            "term_over": terms.of(session, clip).is_over,
-            "missing": readiness.missing(session, clip),
-            "state_word": state_word,
-            "poster": choice_of(session, clip, by=actor()),
-            "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
-            "total": review.count(session),
-            "campaign": campaign_title(seen.campaign),
-            "themes": theme_names(slugs),
-            "state": state_word(clip.state),
-            "kind": state_kind(clip.state),
-            "due": promised(clip, seen.campaign),
-            "may_decide": clip.state == State.IN_REVIEW,
-            "may_reopen": review.may_reopen(session, clip, by=actor()),
-            "version": _version_seen(clip, more),
-            "progress": processing.progress_of(session, clip),
-            "fault": reasons.sentence(Code(clip.fail_code), **clip.fail_facts)
-            if clip.fail_code in set(Code)
-            else "",
-            "said": reasons.name_of,
-            "verb_word": verb_word,
-            "fields_in_words": fields_in_words,
-            "values": values,
-            "faults": {},
-            "since": None,
-            "done": _done(),
-        }
-        | more,
-    )
+    context: dict[str, Any] = {
+        "s": seen,
+        "clip": clip,
+        "beside": lines(review.queue(session, limit=_BESIDE_MOST)),
+        "total": review.count(session),
+        "campaign": campaign_title(seen.campaign),
+        "themes": theme_names(slugs),
+        "version": _version_seen(clip, more),
+        "state_word": state_word,
+        "said": reasons.name_of,
+        "verb_word": verb_word,
+        "fields_in_words": fields_in_words,
+        "values": {"title": clip.title, "themes": slugs, "checks": [], "words": "", "line": "", "at": ""},
+        "faults": {},
+        "since": None,
+        "done": _done(),
+    }
+    return render_template("review/sheet.html", **(context | _film_facts(seen) | _clip_facts(seen) | more))
+
+
+def _film_facts(seen: review.Sheet) -> dict[str, Any]:
+    """What the sheet shows of the film: how far it is, player, captions, cuts, picture, what the machine noticed."""
+    session, clip = reading(), seen.clip
+    return {
+        "progress": processing.progress_of(session, clip),
+        "fault": reasons.sentence(Code(clip.fail_code), **clip.fail_facts)
+        if clip.fail_code in set(Code)
+        else "",
+        "player": captions.for_staff(_player(seen), session, clip),
+        "captions": captions.on_sheet(session, clip),
+        "cutting": cut_panel.of(session, clip, track_url=captions.reviewers_tracks(clip)),
+        "poster": choice_of(session, clip, by=actor()),
+        "signals": signals.of(session, clip, seen.film, seen.cut),
+    }
+
+
+def _clip_facts(seen: review.Sheet) -> dict[str, Any]:
+    """Where the clip stands, what may be decided, and what was agreed and written about it."""
+    session, clip = reading(), seen.clip
+    return {
+        "state": state_word(clip.state),
+        "kind": state_kind(clip.state),
+        "due": promised(clip, seen.campaign),
+        "may_decide": clip.state == State.IN_REVIEW,
+        "may_reopen": review.may_reopen(session, clip, by=actor()),
+        "missing": readiness.missing(session, clip),
+        "term_over": terms.of(session, clip).is_over,
+        "co_signatures": signatures.of(session, clip),
+        "dropped": signatures.dropped(session, clip),
+        "level": levels.level_facts(clip),
+        "thread": thread.of(session, clip),
+        "support": support.of(session, clip),
+    }
 
 
 @bp.get("/studio/review/<clip_id>/<any(claim, edit, note, approve, undo, retry, reopen):_verb>")

@@ -83,7 +83,7 @@ def access(session: Session, token: str) -> Access:
 
 def status_page(session: Session, clip: Clip, lang: str, token: str, about: About) -> Response:
     """The owner's page of one clip: where it stands, what can be done, with the form as it was filled in."""
-    film, call = readiness.newest_film(session, clip), campaigns.by_id(session, clip.campaign_id)
+    call = campaigns.by_id(session, clip.campaign_id)
     decision = _decision(session, clip)
     open_here = uploads.open_uploads(session, clip) if clip.state in uploads.ACCEPTING else []
     html = render_template(
@@ -91,25 +91,12 @@ def status_page(session: Session, clip: Clip, lang: str, token: str, about: Abou
         clip=clip,
         token=token,
         about=about,
-        film=film,
-        progress=processing.progress_of(session, clip) if clip.state == State.PROCESSING else None,
         missing=readiness.missing(session, clip),
         reasons=[(reason, reasons.name_of(reason.code), reasons.rule_of(reason.code)) for reason in decision],
         fault=_fault(clip),
-        poster=choice_of(session, clip, by=OWNER),
         uploads=[(upload, _percent(upload)) for upload in open_here],
-        playback=captions.with_tracks(
-            _preview(session, clip, film, lang, token),
-            session,
-            clip,
-            lambda tr: url_for("captions.owners", lang=lang, token=token, tr=tr, form="vtt"),
-        ),
-        captions=captions.on_status(session, clip),
         thread=thread.on_status(session, clip),
         support=support.of(session, clip),
-        cutting=cut_panel.of(session, clip, track_url=captions.owners_tracks(lang, token))
-        if clip.state in _WITH_PREVIEW
-        else None,
         confirming=_confirming(session, clip, token),
         is_editable=clip.state in submission.EDITABLE,
         is_settled=not ownership.may_change(session, clip, access(session, token)),
@@ -119,18 +106,38 @@ def status_page(session: Session, clip: Clip, lang: str, token: str, about: Abou
         term=terms.of(session, clip),
         erased_on=retention.erased_on(session, clip),
         is_given_up=withdrawal.is_given_up(session, clip),
-        earlier=_earlier(session, clip, film),
         promised=desk.promised_by(clip.state_since, working_days=call.answer_days),
         link_until=submission.link_until(session, token),
         is_inside=_is_inside(session, clip),
         public_url=_public_url(clip, lang),
         views=clip.views if clip.views >= owners.VIEWS_FROM else None,
         slug=themes.slugify(clip.title) or "clip",
+        **_film_facts(session, clip, lang, token),
         **form_facts(session, lang, call),
     )
     answer = make_response(html)
     answer.headers["X-Robots-Tag"] = "noindex"
     return answer
+
+
+def _film_facts(session: Session, clip: Clip, lang: str, token: str) -> dict[str, Any]:
+    """What the page shows of the film: how far it is, preview, captions, cuts, picture, the ones before it."""
+    film = readiness.newest_film(session, clip)
+    tracks = captions.owners_tracks(lang, token)
+    return {
+        "film": film,
+        "progress": processing.progress_of(session, clip) if clip.state == State.PROCESSING else None,
+        "playback": captions.with_tracks(
+            _preview(session, clip, film, lang, token),
+            session,
+            clip,
+            lambda tr: url_for("captions.owners", lang=lang, token=token, tr=tr, form="vtt"),
+        ),
+        "captions": captions.on_status(session, clip),
+        "cutting": cut_panel.of(session, clip, track_url=tracks) if clip.state in _WITH_PREVIEW else None,
+        "poster": choice_of(session, clip, by=OWNER),
+        "earlier": _earlier(session, clip, film),
+    }
 
 
 def _confirming(session: Session, clip: Clip, token: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from portal import desk, figures, people, themes
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import enqueue
-from portal.models import Clip, Job, JobState, Person, State, WorkerSeen
+from portal.models import Clip, Job, JobState, Person, State
 from settings_table import SETTINGS
 
 
@@ -128,6 +128,18 @@ def test_a_colleague_without_a_password_gets_a_link_that_is_shown_once(admin_cli
     assert client.get(f"/studio/welcome/{token}").status_code == 200
 
 
+def test_a_double_press_shows_the_link_though_the_first_answer_was_thrown_away(admin_client):
+    page = admin_client.get("/studio/people").text
+    tokens = re.findall(r'name="(csrf_token|press)" value="([\w.-]+)"', page)
+    data = {"email": "lea@brand.example", "name": "Léa", "role": "moderator", **dict(tokens)}
+    before = admin_client.get_cookie("s").value
+    assert admin_client.post("/studio/people", data=data).status_code == 303
+    # The browser follows the second press alone: what the first one set never arrived.
+    admin_client.set_cookie("s", before)
+    assert admin_client.post("/studio/people", data=data).status_code == 303
+    assert "http://portal.test/studio/welcome/" in admin_client.get("/studio/people").text
+
+
 def test_a_colleague_can_get_a_password_at_once(admin_client, session):
     data = {"email": "lea@brand.example", "role": "admin", "password": "une longue phrase"}
     assert admin_client.post_form("/studio/people", data).status_code == 303
@@ -170,7 +182,7 @@ def test_settings_show_the_work_and_keep_the_secrets(admin_client, runtime, make
         session.add(
             Job(id="1" * 32, state=JobState.FAILED, error_code="ours_timeout", finished_at=now, **columns)
         )
-        session.add(WorkerSeen(name="atelier-1", seen_at=now, facts={}))
+    make.worker("atelier-1")
     page = admin_client.get("/studio/settings").text
     for words in (
         "http://portal.test",

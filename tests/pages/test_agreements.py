@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import consent, signatures, submission, wordings
+from portal import consent, lifecycle, signatures, wordings
 from portal.database import db_now
-from portal.models import Clip, Consent, ConsentWording, CoSignature, State
+from portal.lifecycle import WORKER
+from portal.models import Clip, Consent, ConsentWording, CoSignature, Notice, SignatureState, State
 from portal.signatures import Named
+from tests.factories import act
 
 KEY = "a secret key for tests, long enough"
 
@@ -29,13 +31,12 @@ def asked(runtime, make):
 
 
 @pytest.fixture
-def owned(runtime, make):
+def owned(make):
     """A clip and the address of its owner's page."""
 
     def own(state=State.IN_REVIEW, **columns):
         clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            return clip, f"/fr/s/{submission.new_link(session, session.get_one(Clip, clip.id))}"
+        return clip, f"/fr/s/{make.link(clip)}"
 
     return own
 
@@ -83,6 +84,63 @@ def test_words_that_changed_meanwhile_are_shown_again(client, asked):
     answer = client.post_form(url, {"answer": "agree", "seen": "0" * 64})
     assert answer.status_code == 409
     assert "Le texte a changé" in answer.text
+
+
+def test_a_yes_to_a_film_that_changed_meanwhile_is_asked_for_again(client, runtime, make, asked, session):
+    clip, row_id, url = asked()
+    page = client.get(url)
+    watched = re.search(r'name="film" value="([^"]+)"', page.text)[1]
+    another = make.film(clip, is_ready=True)
+    with runtime.work() as writing:
+        writing.execute(update(Clip).where(Clip.id == clip.id).values(film_id=another.id))
+    form = {"answer": "agree", "seen": seen(page), "film": watched}
+    answer = client.post_form(url, form)
+    assert answer.status_code == 409
+    assert "Le film a changé" in answer.text
+    assert session.get_one(CoSignature, row_id).state == "waiting"
+    session.rollback()
+    assert client.post_form(url, form | {"film": another.id}).status_code == 303
+
+
+def test_whoever_was_left_out_and_said_no_may_say_it_again_once_the_clip_is_public(
+    client, runtime, asked, moderator, session
+):
+    clip, _row_id, url = asked(Named("Malik", "malik@mail.example"))
+    act(runtime, signatures.declare, clip, [])
+    client.post_form(url, {"answer": "refuse"})
+    assert 'value="refuse"' not in client.get(url).text
+    for verb in ("approve", "publish"):
+        act(runtime, lifecycle.move, clip, verb, by=WORKER)
+    page = client.get(url).text
+    assert "n’est pas publié" not in page
+    assert "Ce clip est pourtant en ligne" in page
+    assert 'value="refuse"' in page
+    client.post_form(url, {"answer": "refuse"})
+    assert session.get_one(Clip, clip.id).state == State.REMOVED
+    told = select(Notice.person_id).where(Notice.kind == "co_signature_taken_back")
+    assert session.scalars(told).all() == [moderator.id]
+    assert 'value="refuse"' not in client.get(url).text
+
+
+def test_an_agreement_that_has_ended_is_told_as_over_and_can_be_asked_for_again(
+    client, runtime, owned, session
+):
+    clip, url = owned(State.EXPIRED)
+    with runtime.work() as writing:
+        held, over = writing.get_one(Clip, clip.id), db_now(writing) - timedelta(days=2)
+        signatures.declare(writing, held, [Named("Malik", "malik@mail.example")])
+        (row,) = signatures.of(writing, held)
+        row.state, row.answered_at, row.until = SignatureState.AGREED, over, over
+        theirs = f"/fr/a/{signatures.open_link(writing, row, key=KEY)}"
+        ask = f"{url}/signatures/{row.id}/ask"
+    for address in (url, theirs):
+        page = client.get(address).text
+        assert "ccord est arrivé à son terme le" in page
+        assert re.search(r"accord va jusqu’au|quitte le site ce jour-là|Nous lui écrivons", page) is None
+    assert f'action="{ask}"' in client.get(url).text
+    assert "Le message est parti." in client.post_form(ask, follow_redirects=True).text
+    letter = session.scalars(select(Notice).where(Notice.kind == "co_renewal")).one()
+    assert letter.address == "malik@mail.example"
 
 
 def test_after_a_withdrawal_the_page_says_so_and_asks_nothing(client, asked):

@@ -2,18 +2,7 @@
 
 import pytest
 
-from portal import people
 from portal.models import Clip, State
-
-
-@pytest.fixture
-def token_for(runtime):
-    def make(*scopes: str) -> dict[str, str]:
-        with runtime.work() as session:
-            _, plain = people.add_token(session, "a program", set(scopes))
-        return {"Authorization": f"Bearer {plain}"}
-
-    return make
 
 
 @pytest.fixture
@@ -191,10 +180,10 @@ def test_another_clips_token_finds_nothing(client, begun, make):
     assert answer.status_code == 404
 
 
-def test_a_program_needs_the_scope(client, begun, token_for):
+def test_a_program_needs_the_scope(client, make, begun):
     path = f"/api/v1/submissions/{begun[0]['id']}"
-    assert client.get(path, headers=token_for("read")).status_code == 403
-    assert client.get(path, headers=token_for("submit")).status_code == 200
+    assert client.get(path, headers=make.bearer("read")).status_code == 403
+    assert client.get(path, headers=make.bearer("submit")).status_code == 200
 
 
 def test_a_signed_in_browser_gains_nothing(admin_client, begun):
@@ -229,17 +218,17 @@ def test_a_date_that_is_null_is_emptied(client, begun, session):
     assert session.get_one(Clip, made["id"]).owned_since is None
 
 
-def test_a_withdrawn_clip_is_gone_at_once(client, make, token_for):
+def test_a_withdrawn_clip_is_gone_at_once(client, make):
     clip = make.clip(State.PUBLISHED)
     assert client.get(f"/api/v1/clips/{clip.id}").status_code == 200
-    answer = client.post(f"/api/v1/submissions/{clip.id}/withdraw", headers=token_for("submit"))
+    answer = client.post(f"/api/v1/submissions/{clip.id}/withdraw", headers=make.bearer("submit"))
     assert answer.status_code == 202
     assert answer.json["state"] == "withdrawn"
     assert client.get(f"/api/v1/clips/{clip.id}").status_code == 410
 
 
-def test_a_token_is_made_shown_once_and_ended(client, token_for):
-    admin = token_for("admin")
+def test_a_token_is_made_shown_once_and_ended(client, make):
+    admin = make.bearer("admin")
     made = client.post("/api/v1/tokens", headers=admin, json={"name": "agency", "scopes": ["review"]})
     assert made.status_code == 201
     its = {"Authorization": f"Bearer {made.json['token']}"}
@@ -248,9 +237,9 @@ def test_a_token_is_made_shown_once_and_ended(client, token_for):
     assert client.get("/api/v1/review", headers=its).status_code == 401
 
 
-def test_tokens_are_for_administrators(client, token_for):
+def test_tokens_are_for_administrators(client, make):
     answer = client.post(
-        "/api/v1/tokens", headers=token_for("review"), json={"name": "x", "scopes": ["admin"]}
+        "/api/v1/tokens", headers=make.bearer("review"), json={"name": "x", "scopes": ["admin"]}
     )
     assert answer.status_code == 403
 

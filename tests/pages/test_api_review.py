@@ -2,15 +2,7 @@
 
 import pytest
 
-from portal import people
 from portal.models import Role, State
-
-
-@pytest.fixture
-def reviewer(runtime):
-    with runtime.work() as session:
-        _, plain = people.add_token(session, "desk", {"review"})
-    return {"Authorization": f"Bearer {plain}"}
 
 
 def test_the_queue_is_paged_oldest_first(client, make, reviewer):
@@ -52,7 +44,7 @@ def test_who_comes_second_is_told_what_changed(client, make, reviewer):
     assert [one["verb"] for one in late.json["changes"]] == ["reject"]
 
 
-def test_an_owner_answers_a_change_request_by_the_api(client, make, reviewer, runtime):
+def test_an_owner_answers_a_change_request_by_the_api(client, make, reviewer):
     clip = make.clip()
     asked = {
         "version": clip.version,
@@ -60,9 +52,7 @@ def test_an_owner_answers_a_change_request_by_the_api(client, make, reviewer, ru
     }
     done = client.post(f"/api/v1/review/{clip.id}/request-changes", headers=reviewer, json=asked)
     assert done.json["state"] == "changes_requested"
-    with runtime.work() as session:
-        _, plain = people.add_token(session, "the owner's program", {"submit"})
-    owner = {"Authorization": f"Bearer {plain}"}
+    owner = make.bearer("submit")
     told = client.get(f"/api/v1/submissions/{clip.id}", headers=owner).json
     assert told["reasons"] == [{"code": "plate", "at_seconds": 3.5, "words": "La plaque."}]
     answer = client.post(

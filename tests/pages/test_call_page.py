@@ -5,9 +5,9 @@ import re
 import pytest
 from sqlalchemy import update
 
-from portal import campaigns, invitations, people, submission
+from portal import campaigns, invitations, people
 from portal.database import db_now
-from portal.models import CampaignText, Clip, Invitation, State
+from portal.models import CampaignText, Invitation, State
 
 PAGE = "/fr/participate/quotidien"
 
@@ -84,21 +84,17 @@ def test_a_guest_who_goes_on_with_a_phone_keeps_the_invitation(client, guest, ma
     assert code().data != mine.data
 
 
-def test_a_clips_page_tells_the_calls_page_that_all_of_it_is_here(client, make, runtime):
+def test_a_clips_page_tells_the_calls_page_that_all_of_it_is_here(client, make):
     def page(clip):
-        with runtime.work() as work:
-            token = submission.new_link(work, work.get(Clip, clip.id))
-        return client.get(f"/fr/s/{token}").text
+        return client.get(f"/fr/s/{make.link(clip)}").text
 
     whole, lacking = make.clip(State.IN_REVIEW), make.clip(State.PROCESSING, title="")
     assert f'data-clip="{whole.id}" data-sent' in page(whole)
     assert f'data-clip="{lacking.id}" data-poll' in page(lacking)
 
 
-def test_light_or_dark_leads_back_to_a_page_that_can_be_looked_at(client, make, runtime):
-    clip = make.clip(State.PROCESSING)
-    with runtime.work() as work:
-        token = submission.new_link(work, work.get(Clip, clip.id))
+def test_light_or_dark_leads_back_to_a_page_that_can_be_looked_at(client, make):
+    token = make.link(make.clip(State.PROCESSING))
     for path in (f"/fr/s/{token}/texts", f"/fr/s/{token}/answer", f"/fr/s/{token}"):
         answer = client.post_form("/scheme", {"scheme": "dark", "next": path})
         assert answer.headers["Location"] == f"/fr/s/{token}"

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from sqlalchemy import event, select
 
-from portal import captions, lifecycle, people, submission
+from portal import captions, lifecycle
 from portal.edits import EditList
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
@@ -44,15 +44,6 @@ def speak(runtime):
 @pytest.fixture
 def published(make, speak):
     return speak(make.clip(State.PUBLISHED, title="La côte"))
-
-
-@pytest.fixture
-def token(runtime):
-    def give(clip):
-        with runtime.work() as session:
-            return submission.new_link(session, session.get_one(Clip, clip.id))
-
-    return give
 
 
 def page(client, clip, lang="fr", more=""):
@@ -106,13 +97,13 @@ def test_the_player_has_a_track_for_each_language_and_says_which_nobody_has_read
 
 
 def test_wherever_they_are_offered_captions_that_no_person_has_seen_to_are_named_automatic(
-    client, moderator_client, make, speak, token, published
+    client, moderator_client, make, speak, published
 ):
     clip = speak(make.clip(State.IN_REVIEW))
     studio = f"/studio/review/{clip.id}"
     decisions = [f"{studio}/request-changes", f"{studio}/reject"]
     pages = [moderator_client.get(path) for path in (studio, f"{studio}/cuts", *decisions)]
-    pages += [client.get(f"/fr/s/{token(clip)}"), page(client, published)]
+    pages += [client.get(f"/fr/s/{make.link(clip)}"), page(client, published)]
     for answer in pages:
         label = re.search(r'<track [^>]*srclang="fr" label="([^"]+)"', unescape(answer.text))
         assert (answer.status_code, label and label[1]) == (200, "Français (automatique)"), (
@@ -121,10 +112,10 @@ def test_wherever_they_are_offered_captions_that_no_person_has_seen_to_are_named
 
 
 def test_what_a_person_has_written_is_not_named_automatic_before_somebody_reads_it_again(
-    client, moderator_client, make, speak, token
+    client, moderator_client, make, speak
 ):
     clip = speak(make.clip(State.IN_REVIEW))
-    client.post_form(f"/fr/s/{token(clip)}/captions", {"tr": "fr", "version": "1", "text": VTT})
+    client.post_form(f"/fr/s/{make.link(clip)}/captions", {"tr": "fr", "version": "1", "text": VTT})
     sheet = unescape(moderator_client.get(f"/studio/review/{clip.id}").text)
     assert 'srclang="fr" label="Français"' in sheet
     assert "Automatiques, à relire" not in sheet
@@ -336,9 +327,9 @@ def test_strangers_reach_no_private_captions(client, make, speak):
 # What owners do --------------------------------------------------------------------------------------
 
 
-def test_an_owner_proof_reads_on_the_status_page(client, make, speak, runtime, token):
+def test_an_owner_proof_reads_on_the_status_page(client, make, speak, runtime):
     clip = speak(make.clip(State.IN_REVIEW))
-    link = f"/fr/s/{token(clip)}"
+    link = f"/fr/s/{make.link(clip)}"
     assert "Vos sous-titres" in text_of(client.get(link))
     assert client.get(f"{link}/captions/fr.vtt").headers["Cache-Control"] == "no-store"
     answer = client.post_form(f"{link}/captions", {"tr": "fr", "version": "1", "text": VTT, "checked": "1"})
@@ -349,8 +340,8 @@ def test_an_owner_proof_reads_on_the_status_page(client, make, speak, runtime, t
     assert "Nous n’y trouvons pas de sous-titres." in text_of(wrong)
 
 
-def test_an_owner_no_longer_writes_what_is_public(client, published, token):
-    link = f"/fr/s/{token(published)}"
+def test_an_owner_no_longer_writes_what_is_public(client, make, published):
+    link = f"/fr/s/{make.link(published)}"
     assert "Vos sous-titres" not in text_of(client.get(link))
     assert client.post_form(f"{link}/captions", {"tr": "fr", "version": "1", "text": VTT}).status_code == 409
 
@@ -359,16 +350,14 @@ def test_an_owner_no_longer_writes_what_is_public(client, published, token):
 
 
 @pytest.fixture
-def api(client, runtime):
+def api(client, make):
     """Calls with a token of these scopes, or with the plain token given."""
 
     def give(*scopes, plain=None):
-        if plain is None:
-            with runtime.work() as session:
-                plain = people.add_token(session, "program", set(scopes))[1]
+        bearer = {"Authorization": f"Bearer {plain}"} if plain is not None else make.bearer(*scopes)
 
         def call(method, path, **more):
-            headers = {"Authorization": f"Bearer {plain}", **more.pop("headers", {})}
+            headers = {**bearer, **more.pop("headers", {})}
             return client.open(f"/api/v1{path}", method=method, headers=headers, **more)
 
         return call
@@ -433,9 +422,9 @@ def test_the_same_call_twice_writes_once(api, make, runtime):
     assert row_of(runtime, clip).version == 1
 
 
-def test_an_owners_token_opens_the_owners_captions_alone(api, make, speak, token, client):
+def test_an_owners_token_opens_the_owners_captions_alone(api, make, speak, client):
     clip, other = speak(make.clip(State.IN_REVIEW)), speak(make.clip(State.IN_REVIEW))
-    call = api(plain=token(clip))
+    call = api(plain=make.link(clip))
     path = f"/submissions/{clip.id}/captions/fr"
     assert call("PUT", path, json={"version": 1, "vtt": VTT}).json["version"] == 2
     assert call("GET", path).json["origin"] == "speech"
@@ -444,10 +433,9 @@ def test_an_owners_token_opens_the_owners_captions_alone(api, make, speak, token
     assert client.get(f"/api/v1/review/{clip.id}/captions/fr").status_code == 401
 
 
-def test_an_owner_mends_captions_line_by_line(client, runtime, make, session):
+def test_an_owner_mends_captions_line_by_line(client, make, session):
     clip = make.clip(State.IN_REVIEW)
-    with runtime.work() as writing:
-        token = submission.new_link(writing, clip)
+    token = make.link(clip)
     told = {
         "tr": "fr", "version": "0", "start": ["4", "1,5", "", "9"], "end": ["6.25", "3", "", "12"],
         "words": ["Deuxième", "Première", "", "  \n "], "checked": "1",
@@ -461,10 +449,9 @@ def test_an_owner_mends_captions_line_by_line(client, runtime, make, session):
     assert 'value="6.25"' in page
 
 
-def test_a_line_without_a_time_comes_back_with_its_fault(client, runtime, make, session):
+def test_a_line_without_a_time_comes_back_with_its_fault(client, make, session):
     clip = make.clip(State.IN_REVIEW)
-    with runtime.work() as writing:
-        token = submission.new_link(writing, clip)
+    token = make.link(clip)
     told = {"tr": "fr", "version": "0", "start": [""], "end": ["3"], "words": ["Première"]}
     answer = client.post_form(f"/fr/s/{token}/captions", told)
     assert answer.status_code == 422

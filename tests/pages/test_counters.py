@@ -10,7 +10,6 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from sqlalchemy import func, select
 
 from config import GuardSettings
-from portal import people
 from portal.models import Clip
 from portal.web import create_app
 
@@ -131,12 +130,10 @@ def test_so_many_reads_a_minute_and_searches_among_them(process, network):
     assert client.get(ways[0], environ_base={"REMOTE_ADDR": "10.0.0.1"}).status_code == 200
 
 
-def test_a_program_is_counted_by_its_token_and_not_by_its_network(process, runtime):
+def test_a_program_is_counted_by_its_token_and_not_by_its_network(process, make):
     client = process("redis://127.0.0.1:1/0", reads_a_minute=2)
-    with runtime.work() as session:
-        bearers = [people.add_token(session, name, {"read"})[1] for name in ("shop", "site")]
-    for plain in bearers:
-        asked = [client.get("/api/v1/themes", headers={"Authorization": f"Bearer {plain}"}) for _ in range(3)]
+    for program in (make.bearer("read"), make.bearer("read")):
+        asked = [client.get("/api/v1/themes", headers=program) for _ in range(3)]
         assert [answer.status_code for answer in asked] == [200, 200, 429]
 
 

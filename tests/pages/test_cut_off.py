@@ -1,31 +1,23 @@
 """A film of which only the beginning arrived: its owner decides by page or program whether that will do."""
 
-import secrets
-
 import pytest
 
-from portal import submission
-from portal.database import db_now
 from portal.errors import Code
-from portal.models import Clip, Film, State
+from portal.models import Clip, State
 from portal.reasons import sentence
 
 BUTTON = "Garder les 41 s qui sont arrivées"
 
 
 @pytest.fixture
-def failed(runtime, make):
+def failed(make):
     """Makes a clip whose film was refused for this reason, and its magic link's token."""
 
     def made(code, state=State.FAILED):
         facts = {"seconds": 41.4, "promised": 90.0} if code == Code.CUT_OFF else {}
         clip = make.clip(state, fail_code=code, fail_facts=facts)
-        with runtime.work() as session:
-            now, key = db_now(session), secrets.token_hex(16)
-            session.add(
-                Film(id=key, clip_id=clip.id, number=2, key=f"o/{key}", size_bytes=1, received_at=now)
-            )
-            return clip, submission.new_link(session, clip)
+        make.film(clip)
+        return clip, make.link(clip)
 
     return made
 

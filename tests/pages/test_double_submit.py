@@ -23,7 +23,6 @@ from portal import (
     people,
     review,
     short_links,
-    submission,
 )
 from portal.database import Base, db_now
 from portal.edits import EditList
@@ -145,9 +144,7 @@ class Stage:
 
     def own(self, state: State = State.IN_REVIEW, path: str = "", **more: Any) -> str:
         """An address of the owner's own page of a clip in this state."""
-        clip = self.clip(state, **more)
-        with self.runtime.work() as work:
-            return f"/fr/s/{submission.new_link(work, work.get_one(Clip, clip.id))}{path}"
+        return f"/fr/s/{self.make.link(self.clip(state, **more))}{path}"
 
     def inside(self, path: str) -> str:
         """An address of the space of an owner who is signed in, and whose one clip is public."""

@@ -6,21 +6,12 @@ import secrets
 import pytest
 from sqlalchemy import select, update
 
-from portal import captions, cuts, editing, keys, leases, people, submission
-from portal.cuts import Report, Stored
+from portal import captions, cuts, editing, submission
 from portal.edits import Blur, EditList, Passage
-from portal.jobs import JobKind
 from portal.models import Clip, Cut, CutState, Film, Job, JobState, State
 from portal.webvtt import Cue
 
 ROW = {"kind-0": "cut", "from-0": "0:03", "to-0": "0:05,5"}
-
-
-@pytest.fixture
-def reviewer(runtime):
-    with runtime.work() as session:
-        _, plain = people.add_token(session, "desk", {"review"})
-    return {"Authorization": f"Bearer {plain}"}
 
 
 def version_of(runtime, clip):
@@ -39,18 +30,6 @@ def sent(client, runtime, clip, form):
     return client.post_form(f"/studio/review/{clip.id}/cuts", data)
 
 
-def finish(runtime, clip):
-    with runtime.work() as session:
-        job = select(Job.id).where(Job.clip_id == clip.id, Job.kind == JobKind.REMAKE, Job.state == "queued")
-        held = leases.claim(session, session.scalars(job).one())
-    files = [
-        Stored(name, kind, keys.made(clip.id, held.token, name), "video/mp4", 100, "c" * 64, 640, 360)
-        for name, kind in (("master.m3u8", "master"), ("360.mp4", "mp4"))
-    ]
-    with runtime.work() as session:
-        assert cuts.made(session, held, files, Report(9.5, 640, 360))
-
-
 def test_the_player_of_a_new_version_has_the_captions_as_that_version_shows_them(
     client, moderator_client, runtime, make
 ):
@@ -61,7 +40,7 @@ def test_the_player_of_a_new_version_has_the_captions_as_that_version_shows_them
         captions.from_machine(session, film, "fr", captions.SPEECH, said)
         token = submission.new_link(session, session.get_one(Clip, clip.id))
     assert sent(moderator_client, runtime, clip, ROW).status_code == 303
-    finish(runtime, clip)
+    make.finished_cut(clip)
     pages = [moderator_client.get(f"/studio/review/{clip.id}{more}") for more in ("", "/cuts")]
     for page in [*pages, client.get(f"/fr/s/{token}")]:
         player = page.text[page.text.index('id="waiting-cut"') :]
@@ -81,7 +60,7 @@ def test_a_version_being_made_says_where_the_page_learns_how_far_it_is(moderator
     sent(moderator_client, runtime, clip, ROW)
     for path in (f"/studio/review/{clip.id}", f"/studio/review/{clip.id}/cuts"):
         assert f'data-poll="/studio/review/{clip.id}/cuts"' in moderator_client.get(path).text
-    finish(runtime, clip)
+    make.finished_cut(clip)
     ready = moderator_client.get(f"/studio/review/{clip.id}/cuts").text
     assert 'id="waiting-version" data-number="2" data-state="made"' in ready
 
@@ -172,7 +151,7 @@ def test_a_cut_in_the_making_shows_how_far_it_is_and_holds_the_approval_back(mod
 def test_a_waiting_cut_is_watched_then_published(moderator_client, make, runtime):
     clip = make.clip(State.PUBLISHED)
     sent(moderator_client, runtime, clip, ROW)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     page = moderator_client.get(f"/studio/review/{clip.id}").text
     assert 'id="waiting-cut"' in page
     assert "Publier cette version" in page
@@ -188,7 +167,7 @@ def test_a_waiting_cut_is_watched_then_published(moderator_client, make, runtime
 def test_a_waiting_cut_can_be_done_without(moderator_client, make, runtime):
     clip = make.clip(State.PUBLISHED)
     sent(moderator_client, runtime, clip, ROW)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     moderator_client.post_form(f"/studio/review/{clip.id}/cuts/2/let-go")
     assert [one.state for one in cuts_of(runtime, clip)] == [CutState.ADOPTED, CutState.SUPERSEDED]
     assert moderator_client.post_form(f"/studio/review/{clip.id}/cuts/2/let-go").status_code == 409
@@ -216,7 +195,7 @@ def test_a_failed_cut_says_why_and_is_tried_again(moderator_client, make, runtim
 def test_the_form_begins_with_what_the_film_is_cut_to_now(moderator_client, make, runtime):
     clip = make.clip()
     sent(moderator_client, runtime, clip, {"start": "1", **ROW})
-    finish(runtime, clip)
+    make.finished_cut(clip)
     page = moderator_client.get(f"/studio/review/{clip.id}/cuts").text
     assert 'id="cut-start" name="start" value="0:01"' in page
     assert 'name="from-0" value="0:03"' in page
@@ -231,7 +210,7 @@ def test_the_owner_sees_the_new_version_and_what_was_changed_before_it_is_public
         by = editing.Actor(editing.ActorKind.PROGRAM)
         editing.propose(session, held, EditList(start=2.0), by=by, seen_version=held.version)
     assert "Nous la préparons" in client.get(f"/fr/s/{token}").text
-    finish(runtime, clip)
+    make.finished_cut(clip)
     page = client.get(f"/fr/s/{token}").text
     assert "Elle n’est pas encore en ligne" in page
     assert "Le début est retiré, jusqu’à 0:02." in page
@@ -258,7 +237,7 @@ def test_a_program_proposes_sees_and_adopts_a_cut(client, make, reviewer, runtim
     assert (newest["number"], newest["state"], newest["percent"]) == (2, "making", 0)
     assert newest["edits"]["cuts"] == [{"start": 3.0, "end": 4.0}]
     assert newest["edits"]["blurs"] == [{key: float(value) for key, value in blur.items()}]
-    finish(runtime, clip)
+    make.finished_cut(clip)
     listed = client.get(address, headers=reviewer).json
     assert listed["items"][0]["state"] == "made"
     assert "X-Amz-Signature" in listed["items"][0]["mp4"][0]["url"]

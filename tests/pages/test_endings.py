@@ -6,33 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import doctor, lifecycle, people, retention, signatures, submission, uploads, withdrawal
+from portal import doctor, lifecycle, people, retention, signatures, uploads, withdrawal
 from portal.database import db_now
 from portal.i18n import format_date
 from portal.lifecycle import OWNER
-from portal.models import AuditEvent, Clip, CoSignature, Decision, Person, Reason, State
+from portal.models import AuditEvent, Clip, CoSignature, Person, Reason, State
 from portal.web import create_app
 from tests.conftest import PortalClient, with_settings
-
-
-@pytest.fixture
-def link(runtime, make):
-    """Makes a clip in a state and its magic link's token."""
-
-    def made(state, **columns):
-        clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            return clip, submission.new_link(session, clip)
-
-    return made
-
-
-def decide(runtime, clip, verb):
-    with runtime.work() as session:
-        decision = Decision(clip_id=clip.id, clip_version=1, verb=verb, made_at=db_now(session))
-        decision.reasons = [Reason(code="plate")]
-        session.add(decision)
-
 
 # Two clicks --------------------------------------------------------------------------------------------
 
@@ -138,17 +118,17 @@ def test_the_page_names_the_day_on_which_everything_is_erased(client, link, sess
 
 
 @pytest.mark.parametrize(("state", "verb"), [(State.REJECTED, "reject"), (State.REMOVED, "unpublish")])
-def test_a_refused_clip_says_how_to_object(client, link, runtime, state, verb):
+def test_a_refused_clip_says_how_to_object(client, link, make, state, verb):
     clip, token = link(state)
-    decide(runtime, clip, verb)
+    make.decision(clip, verb, Reason(code="plate"))
     page = client.get(f"/fr/s/{token}").text
     assert "quelqu’un d’autre regardera votre clip" in page
     assert 'href="#messages"' in page
 
 
-def test_a_request_for_changes_can_be_let_go(client, link, runtime):
+def test_a_request_for_changes_can_be_let_go(client, link, make):
     clip, token = link(State.CHANGES_REQUESTED)
-    decide(runtime, clip, "request_changes")
+    make.decision(clip, "request_changes", Reason(code="plate"))
     assert "Laisser tomber et retirer le clip" in client.get(f"/fr/s/{token}").text
 
 

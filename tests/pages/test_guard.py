@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import altcha
 import pytest
@@ -12,7 +12,7 @@ from portal import people
 from portal.database import db_now
 from portal.models import ClipLink, Notice, Person, State
 from portal.people import hash_token
-from portal.web import create_app
+from portal.web import create_app, guard
 
 BEGIN = "/api/v1/submissions"
 FORM = {
@@ -32,8 +32,8 @@ def guarded(runtime, make):
 
     def with_(**figures):
         uploads = dataclasses.replace(runtime.settings.uploads, owner_bytes=figures.pop("owner_bytes", 10**9))
-        guard = dataclasses.replace(GuardSettings(), **figures)
-        settings = dataclasses.replace(runtime.settings, guard=guard, uploads=uploads)
+        limits = dataclasses.replace(GuardSettings(), **figures)
+        settings = dataclasses.replace(runtime.settings, guard=limits, uploads=uploads)
         return create_app(dataclasses.replace(runtime, settings=settings)).test_client()
 
     return with_
@@ -41,6 +41,17 @@ def guarded(runtime, make):
 
 def begin(client, proof=""):
     return client.post(BEGIN, json={"campaign": "quotidien", "proof": proof})
+
+
+def clock(seconds):
+    """A server's clock that is so far on."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + timedelta(seconds=seconds)
+
+    return Later
 
 
 def worked(told):
@@ -84,6 +95,29 @@ def test_whoever_cannot_work_waits_a_minute_with_a_ticket_and_gets_one_at_a_time
     assert first["retry_after"] == 60
     # Its minute is not over.
     assert begin(client, first["ticket"]).status_code == 429
+
+
+def test_after_its_minute_a_ticket_opens_one_door_once(guarded, monkeypatch):
+    client = guarded(challenge_from=1)
+    begin(client)
+    ticket = begin(client).json["ticket"]
+    monkeypatch.setattr(guard, "datetime", clock(59))
+    assert begin(client, ticket).status_code == 429
+    monkeypatch.setattr(guard, "datetime", clock(61))
+    assert begin(client, ticket).status_code == 201
+    assert begin(client, ticket).json["code"] == "challenge"
+
+
+def test_a_ticket_opens_nothing_for_another_network(guarded, monkeypatch):
+    client = guarded(challenge_from=1)
+    begin(client)
+    ticket = begin(client).json["ticket"]
+    monkeypatch.setattr(guard, "datetime", clock(61))
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    said = {"campaign": "quotidien", "proof": ticket}
+    codes = [client.post(BEGIN, json=said, environ_base=elsewhere).status_code for _ in range(2)]
+    # The first of that network is free.
+    assert codes == [201, 429]
 
 
 def test_over_the_hours_limit_nobody_begins_and_is_told_when_to_come_back(guarded):

@@ -3,8 +3,7 @@
 import pytest
 from limits import RateLimitItemPerHour
 
-from portal import submission
-from portal.models import Clip, State
+from portal.models import State
 from portal.web import guard
 
 BEGIN = "/api/v1/submissions"
@@ -37,10 +36,8 @@ def test_one_clips_link_opens_so_many_uploads_an_hour_and_another_clips_is_not_h
     assert open_upload(client, other).status_code == 201
 
 
-def test_so_many_letters_an_hour_and_no_more(client, make, runtime):
-    clip = make.clip(State.PROCESSING)
-    with runtime.work() as session:
-        token = submission.new_link(session, session.get_one(Clip, clip.id))
+def test_so_many_letters_an_hour_and_no_more(client, make):
+    token = make.link(make.clip(State.PROCESSING))
     asked = [client.post_form(f"/fr/s/{token}/write-again", {}).status_code for _ in range(7)]
     assert 429 not in asked[:6]
     assert asked[6] == 429

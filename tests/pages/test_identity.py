@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import people, submission
+from portal import people
 from portal.database import db_now
 from portal.models import Clip, ClipLink, Consent, ConsentText, ConsentWording, Notice, Person, State
 from portal.notices import NoticeKind
@@ -32,13 +32,12 @@ def lea(make):
 
 
 @pytest.fixture
-def link(runtime, make):
+def link(make):
     """Makes a clip in a state and the path of its owner's page."""
 
     def made(state=State.IN_REVIEW, **columns):
         clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            return clip, f"/fr/s/{submission.new_link(session, session.get_one(Clip, clip.id))}"
+        return clip, f"/fr/s/{make.link(clip)}"
 
     return made
 
@@ -92,12 +91,11 @@ def test_beginnings_with_a_clips_token_count_for_the_network(runtime, make):
     assert (again.status_code, again.json["code"]) == (429, "challenge")
 
 
-def test_a_program_vouches_for_what_it_begins(client, runtime, make):
+def test_a_program_vouches_for_what_it_begins(client, make):
     make.campaign()
-    with runtime.work() as session:
-        _token, plain = people.add_token(session, "shop", {"submit"})
     told = {"campaign": "quotidien", "email": "nadia@mail.example"}
-    assert "email_confirmation" not in client.post(API, json=told, headers=bearer(plain)).json["missing"]
+    begun = client.post(API, json=told, headers=make.bearer("submit")).json
+    assert "email_confirmation" not in begun["missing"]
 
 
 def test_one_use_is_taken_back_by_the_api_when_no_word_can_be_changed_any_more(

@@ -2,11 +2,9 @@
 
 import email
 import re
-import socket
 from email import policy
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import select, update
 
 from config import MailSettings
@@ -17,6 +15,7 @@ from portal.lifecycle import OWNER
 from portal.mailer import Mailer
 from portal.models import Clip, CoSignature, Decision, Notice, Reason, Receipt, State
 from portal.notices import TOPICS, NoticeKind
+from tests.post_office import Letters, opened
 
 INBOX = "films@brand.example"
 TITLE = "Six heures & le <col>"
@@ -50,28 +49,12 @@ TO_OWNERS = {
 }  # fmt: skip
 
 
-class Office:
-    """Takes every letter."""
-
-    def __init__(self):
-        self.taken = []
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - the library's name
-        self.taken.append(email.message_from_bytes(envelope.content, policy=policy.default))
-        return "250 taken"
-
-
 @pytest.fixture(scope="module")
 def office():
-    handler = Office()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=port, ready_timeout=30)
-    controller.start()
-    settings = MailSettings(url=f"smtp://127.0.0.1:{port}", sender="portal@brand.example", folder=None)
-    yield handler, Mailer(settings, sender_name="La vie en Solène")
-    controller.stop()
+    kept = Letters()
+    with opened(kept) as url:
+        settings = MailSettings(url=url, sender="portal@brand.example", folder=None)
+        yield kept, Mailer(settings, sender_name="La vie en Solène")
 
 
 def about(session, kind, clip, moderator):
@@ -115,7 +98,7 @@ def about(session, kind, clip, moderator):
 
 def send(runtime, office, clip_id, kind, lang, moderator, *, inbox=INBOX):
     """One letter, put into the outbox, composed and sent as the worker does; the message, and its link."""
-    handler, mailer = office
+    kept, mailer = office
     site = runtime.settings.site
     with runtime.work() as session:
         clip = session.get_one(Clip, clip_id)
@@ -143,7 +126,7 @@ def send(runtime, office, clip_id, kind, lang, moderator, *, inbox=INBOX):
         to="nadia@mail.example", subject=mail.subject, text=mail.text, html=mail.html, message_id=message_id,
         lang=mail.lang, reply_to=mail.reply_to, refuse_url=mail.refuse_url,
     )  # fmt: skip
-    return handler.taken[-1], link
+    return email.message_from_bytes(kept.taken[-1].content, policy=policy.default), link
 
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
@@ -186,13 +169,8 @@ def test_the_letter_that_a_clip_is_live_carries_the_moderators_line_and_the_publ
     runtime, make, moderator, office
 ):
     clip = make.clip(State.PUBLISHED, title=TITLE)
-    with runtime.work() as session:
-        for words in ("Une ancienne ligne.", "Quel lever de soleil."):
-            session.add(
-                Decision(
-                    clip_id=clip.id, clip_version=1, verb="approve", words=words, made_at=db_now(session)
-                )
-            )
+    for words in ("Une ancienne ligne.", "Quel lever de soleil."):
+        make.decision(clip, "approve", words=words)
     got, _link = send(runtime, office, clip.id, NoticeKind.PUBLISHED, "fr", moderator)
     text = got.get_body(["plain"]).get_content()
     assert "Quel lever de soleil." in text

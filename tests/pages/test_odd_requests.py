@@ -4,8 +4,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from portal import submission
-from portal.models import Clip, State
+from portal.models import State
 
 
 def cursor(text: str) -> str:
@@ -49,9 +48,7 @@ def test_a_version_too_large_for_any_database_is_a_conflict(moderator_client, ma
 
 def test_an_owners_token_is_not_written_to_the_log(app, client, make, runtime, caplog):
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    clip = make.clip(State.IN_REVIEW)
-    with runtime.work() as session:
-        token = submission.new_link(session, session.get_one(Clip, clip.id))
+    token = make.link(make.clip(State.IN_REVIEW))
     with runtime.engine.begin() as connection:
         # A row that no code of ours can read.
         connection.exec_driver_sql("UPDATE clip SET fail_facts = 'spoiled'")

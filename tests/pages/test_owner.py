@@ -160,8 +160,10 @@ def test_the_space_speaks_for_every_state_in_every_language(inside, make, owner,
 def test_what_asks_for_the_owner_stands_first(inside, make, owner):
     make.clip(State.PUBLISHED, owner=owner, title="Calme")
     make.clip(State.CHANGES_REQUESTED, owner=owner, title="Pressant")
+    make.clip(State.EXPIRED, owner=owner, title="Terminé", consent_until=make.campaign().created_at)
     page = inside.get("/fr/me").text
     assert page.index("Ce qui vous attend") < page.index("Pressant") < page.index("Calme")
+    assert "Un accord est terminé : on continue ?" in page
 
 
 def test_views_are_told_from_ten_on(inside, make, owner):

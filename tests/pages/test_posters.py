@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
-from portal import keys, posters, review, submission
+from portal import keys, posters, review
 from portal.errors import Code, Conflict
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind
@@ -37,7 +37,7 @@ def chosen_from(runtime, make):
                         sha256="b" * 64, width=640, height=360,
                     )
                 )  # fmt: skip
-            return clip, submission.new_link(session, clip)
+        return clip, make.link(clip)
 
     return made
 

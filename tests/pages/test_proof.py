@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import captions, consent, my_data, people, review, signatures, submission, support, terms, thread
+from portal import captions, consent, my_data, people, review, signatures, support, terms, thread
 from portal.database import db_now
 from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.models import Clip, CoSignature, Person, State
@@ -203,7 +203,9 @@ def test_the_archive_tells_in_whose_films_one_agreed_to_appear(client, make, ask
 # The page of one who is in the film ----------------------------------------------------------------------
 
 
-def test_an_agreement_that_ends_soon_is_asked_for_again_on_its_own_page(client, runtime, asked, session):
+def test_an_agreement_that_ends_soon_is_asked_for_again_on_its_own_page(
+    client, make, runtime, asked, session
+):
     clip, links = asked(Named("Malik"))
     respond(client, links["Malik"], "agree")
     assert "Oui, je suis toujours d’accord" not in client.get(links["Malik"]).text
@@ -211,7 +213,7 @@ def test_an_agreement_that_ends_soon_is_asked_for_again_on_its_own_page(client, 
         soon = db_now(writing) + timedelta(days=20)
         writing.execute(update(CoSignature).values(until=soon))
         consent.settle_end(writing, writing.get_one(Clip, clip.id))
-    owners = f"/fr/s/{link_of(runtime, clip)}"
+    owners = f"/fr/s/{make.link(clip)}"
     assert "Obtenir son lien" in client.get(owners).text
     assert "Oui, je suis toujours d’accord" in client.get(links["Malik"]).text
     respond(client, links["Malik"], "agree")
@@ -220,12 +222,7 @@ def test_an_agreement_that_ends_soon_is_asked_for_again_on_its_own_page(client, 
     assert "Obtenir son lien" not in client.get(owners).text
 
 
-def link_of(runtime, clip):
-    with runtime.work() as session:
-        return submission.new_link(session, session.get_one(Clip, clip.id))
-
-
-def test_an_owner_who_agrees_anew_is_told_whose_agreement_ends_as_well(client, runtime, asked):
+def test_an_owner_who_agrees_anew_is_told_whose_agreement_ends_as_well(client, make, runtime, asked):
     clip, links = asked(Named("Malik"))
     respond(client, links["Malik"], "agree")
     with runtime.work() as session:
@@ -233,7 +230,7 @@ def test_an_owner_who_agrees_anew_is_told_whose_agreement_ends_as_well(client, r
         consent.standing(session, held)["site"].until = soon
         session.execute(update(CoSignature).values(until=soon))
         consent.settle_end(session, held)
-    url = f"/fr/s/{link_of(runtime, clip)}/renew"
+    url = f"/fr/s/{make.link(clip)}/renew"
     page = client.get(url)
     assert "se termine aussi : Malik" in page.text
     seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page.text)[1]

@@ -71,9 +71,14 @@ def test_a_preview_that_cannot_be_streamed_says_so_and_what_to_do(page, tmp_path
 def test_where_no_stream_can_be_played_at_all_that_is_said_too(page, tmp_path):
     written(tmp_path, "index.html", PLAYER.format(words=WORDS, sources=""), "player.js")
     page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
+    asked = []
+    page.on("request", lambda one: asked.append(one.url.rpartition("/")[2]))
     page.goto("/index.html")
     page.evaluate("() => void document.querySelector('clip-player').play()")
     page.locator(".says", has_text="Échec. Réessayer Bientôt.").wait_for()
+    # Neither the stream was asked for nor what would have played it.
+    assert [name for name in asked if name.startswith(("nowhere", "stream"))] == []
+    assert page.locator(".says a").count() == 0
 
 
 def test_a_film_with_files_falls_back_on_them_and_offers_one_for_download(page, tmp_path):
@@ -209,9 +214,16 @@ def test_a_link_that_cannot_be_copied_at_all_is_not_said_to_be(page, tmp_path):
     page.add_init_script(
         "Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false;"
     )
+    page.clock.install()
     page.goto("/index.html")
     page.get_by_role("button", name="Copier le lien").click()
     page.get_by_role("button", name="Copie impossible.").wait_for()
+    assert page.locator("#live-said").text_content() == "Copie impossible."
+    # Nothing is left of the attempt, and the button can be pressed again.
+    assert page.locator("textarea").count() == 1
+    page.clock.fast_forward(3000)
+    again = page.get_by_role("button", name="Copier le lien")
+    assert again.evaluate("one => one === document.activeElement")
 
 
 def test_a_form_whose_answer_was_stopped_can_be_sent_again(page, tmp_path):

@@ -2,7 +2,6 @@
 
 import re
 
-from portal import people
 from portal.database import db_now
 from portal.models import Film, Note, Signal, State
 
@@ -99,11 +98,9 @@ def test_the_queue_counts_signals(moderator_client, make, runtime):
     assert re.findall(r"(\d+) à vérifier</a>", page) == ["2"]
 
 
-def test_the_api_tells_signals_with_figures_and_sentence(client, make, runtime):
+def test_the_api_tells_signals_with_figures_and_sentence(client, make, runtime, reviewer):
     clip = with_signals(make, runtime, ("black", BLACK, 2.0, 5.2, {"seconds": 3.2}))
-    with runtime.work() as session:
-        _, plain = people.add_token(session, "desk", {"review"})
-    told = client.get(f"/api/v1/review/{clip.id}", headers={"Authorization": f"Bearer {plain}"}).json
+    told = client.get(f"/api/v1/review/{clip.id}", headers=reviewer).json
     assert told["signals_state"] == "done"
     assert told["signals"] == [
         {

@@ -1,45 +1,22 @@
 """The owner's page of one clip: promised times, versions side by side, sharing, and what asks for the mailbox first."""
 
-import secrets
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import select, update
 
 from portal import cuts, desk, people, submission, withdrawal
-from portal.database import db_now
 from portal.i18n import format_date, format_datetime
-from portal.models import Campaign, Clip, Cut, CutState, Decision, Film, Job, Message, Person, Reason, State
+from portal.models import Campaign, Clip, Cut, CutState, Job, Message, Person, Reason, State
 
 
-@pytest.fixture
-def link(runtime, make):
-    """Makes a clip in a state and its magic link's token."""
-
-    def made(state, **columns):
-        clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            return clip, submission.new_link(session, clip)
-
-    return made
-
-
-def newer_film(runtime, clip, *, is_ready):
-    """The owner has sent another film; it counts once it is ready."""
+def ready_anew(runtime, make, clip):
+    """The owner has sent another film, and it is made."""
+    film = make.film(clip, is_ready=True)
+    about = {"clip_id": clip.id, "film_id": film.id, "number": 2, "created_at": film.received_at}
     with runtime.work() as session:
-        now, key = db_now(session), secrets.token_hex(16)
-        session.add(
-            Film(
-                id=key, clip_id=clip.id, number=2, key=f"o/{key}", size_bytes=1, received_at=now,
-                ready_at=now if is_ready else None,
-            )
-        )  # fmt: skip
-        session.flush()
-        if is_ready:
-            session.execute(update(Cut).where(Cut.clip_id == clip.id).values(state=CutState.SUPERSEDED))
-            cut = Cut(id=key, clip_id=clip.id, film_id=key, number=2, state=CutState.ADOPTED, created_at=now)
-            session.add(cut)
-            session.execute(update(Clip).where(Clip.id == clip.id).values(film_id=key, cut_id=key))
+        session.execute(update(Cut).where(Cut.clip_id == clip.id).values(state=CutState.SUPERSEDED))
+        session.add(Cut(id=film.id, state=CutState.ADOPTED, **about))
+        session.execute(update(Clip).where(Clip.id == clip.id).values(film_id=film.id, cut_id=film.id))
 
 
 def test_the_promised_answer_is_the_calls_own_and_skips_weekends(client, link, runtime):
@@ -50,17 +27,19 @@ def test_the_promised_answer_is_the_calls_own_and_skips_weekends(client, link, r
     assert f"le {format_date(due)} au plus tard" in client.get(f"/fr/s/{token}").text
 
 
-def test_while_a_new_version_is_made_the_old_one_can_be_watched(client, link, runtime):
+def test_while_a_new_version_is_made_the_old_one_can_be_watched(client, link, make):
     shown, token = link(State.CHANGES_REQUESTED, with_objects=True)
-    newer_film(runtime, shown, is_ready=False)
+    make.film(shown)
     page = client.get(f"/fr/s/{token}").text
     assert "La version d’avant" in page
     assert 'id="earlier"' in page
 
 
-def test_while_a_new_version_waits_both_can_be_watched_and_the_old_files_stay(client, link, runtime, session):
+def test_while_a_new_version_waits_both_can_be_watched_and_the_old_files_stay(
+    client, link, make, runtime, session
+):
     clip, token = link(State.IN_REVIEW, with_objects=True)
-    newer_film(runtime, clip, is_ready=True)
+    ready_anew(runtime, make, clip)
     assert 'id="earlier"' in client.get(f"/fr/s/{token}").text
     assert cuts.to_drop(session) == []
     session.rollback()
@@ -89,12 +68,9 @@ def test_the_page_says_until_when_its_link_opens_it(client, link, session):
     assert f"sans mot de passe, jusqu’au {format_date(until)}" in client.get(f"/fr/s/{token}").text
 
 
-def test_the_team_can_be_asked_to_blur_it(client, link, runtime, session):
+def test_the_team_can_be_asked_to_blur_it(client, link, make, session):
     clip, token = link(State.CHANGES_REQUESTED)
-    with runtime.work() as writing:
-        decision = Decision(clip_id=clip.id, clip_version=1, verb="request_changes", made_at=db_now(writing))
-        decision.reasons = [Reason(code="plate", at_seconds=7.4)]
-        writing.add(decision)
+    make.decision(clip, "request_changes", Reason(code="plate", at_seconds=7.4))
     assert "Demander à l’équipe de s’en charger" in client.get(f"/fr/s/{token}").text
     asked = {"words": "Pouvez-vous couper ou flouter ce passage pour moi ?", "once": "a" * 43}
     for _again in range(2):

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal import campaigns, submission
+from portal import campaigns
 from portal.database import db_now
-from portal.models import Clip, Consent, Decision, Film, Reason, State, Upload
+from portal.models import Clip, Consent, Film, Reason, State, Upload
 from portal.storage import Bucket
 
 WHOLE = {
@@ -26,18 +26,6 @@ WHOLE = {
     "consents.site": "1",
     "consents.adult": "1",
 }
-
-
-@pytest.fixture
-def link(runtime, make):
-    """Makes a clip in a state and its magic link's token."""
-
-    def made(state, **columns):
-        clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            return clip, submission.new_link(session, clip)
-
-    return made
 
 
 def token_of(page):
@@ -207,15 +195,26 @@ def test_a_preview_plays_from_private_addresses_as_soon_as_there_is_one(client, 
     assert "X-Amz-Signature" in page
 
 
-def test_a_request_for_changes_shows_reason_passage_and_words(client, link, runtime):
+def test_a_request_for_changes_shows_reason_passage_and_words(client, link, make):
     clip, token = link(State.CHANGES_REQUESTED)
-    with runtime.work() as session:
-        decision = Decision(clip_id=clip.id, clip_version=1, verb="request_changes", made_at=db_now(session))
-        decision.reasons = [Reason(code="plate", at_seconds=7.4, words="Une plaque se lit à l’arrière.")]
-        session.add(decision)
+    plate = Reason(code="plate", at_seconds=7.4, words="Une plaque se lit à l’arrière.")
+    make.decision(clip, "request_changes", plate)
     page = client.get(f"/fr/s/{token}").text
     assert "Une plaque se lit à l’arrière." in page
     assert 'data-at="7"' in page
+
+
+def test_a_request_for_changes_can_be_answered_with_a_new_film(client, link):
+    clip, token = link(State.CHANGES_REQUESTED)
+    page = client.get(f"/fr/s/{token}").text
+    assert '<b id="send-title">Envoyer une nouvelle version</b>' in page
+    assert f'data-id="{clip.id}" data-token="{token}"' in page
+    # Without script a button leads to a form of its own.
+    without = page[page.index("<noscript><form") :]
+    assert "Envoyer un film" in without[: without.index("</noscript>")]
+    led = client.post_form(re.search(r'action="([^"]+)"', without)[1])
+    assert led.status_code == 303
+    assert 'type="file"' in client.get(led.location).text
 
 
 def test_an_answer_in_words_goes_back_to_review(client, link, session):

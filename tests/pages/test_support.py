@@ -3,8 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from portal import submission
-from portal.models import Clip, Notice, State, SupportCase
+from portal.models import Notice, State, SupportCase
 
 
 @pytest.fixture
@@ -13,9 +12,8 @@ def clip(make):
 
 
 @pytest.fixture
-def token(runtime, clip):
-    with runtime.work() as session:
-        return submission.new_link(session, session.get_one(Clip, clip.id))
+def token(make, clip):
+    return make.link(clip)
 
 
 @pytest.fixture

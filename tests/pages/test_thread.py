@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from portal import notices, people, refusals, submission, thread
+from portal import notices, people, refusals, thread
 from portal.lifecycle import OWNER
 from portal.models import Clip, Decision, Message, Notice, NoticeState, Person, State
 
@@ -14,9 +14,8 @@ def clip(make):
 
 
 @pytest.fixture
-def token(runtime, clip):
-    with runtime.work() as session:
-        return submission.new_link(session, session.get_one(Clip, clip.id))
+def token(make, clip):
+    return make.link(clip)
 
 
 def say(runtime, clip, words, author=OWNER):
@@ -157,13 +156,11 @@ def test_strangers_to_the_studio_are_asked_to_sign_in(client, clip):
     )
 
 
-def test_a_program_may_leave_the_line_too(client, runtime, clip):
-    with runtime.work() as session:
-        _, plain = people.add_token(session, "desk", {"review"})
+def test_a_program_may_leave_the_line_too(client, runtime, clip, reviewer):
     answer = client.post(
         f"/api/v1/review/{clip.id}/approve",
         json={"version": 1, "words": "Quel lever de soleil."},
-        headers={"Authorization": f"Bearer {plain}"},
+        headers=reviewer,
     )
     assert answer.status_code == 200
     with runtime.read() as session:

@@ -29,7 +29,7 @@ class Portal:
 
     def __init__(self, page, storage, parts):  # noqa: F811 - the fixture's page
         self.page, self.storage, self.parts = page, storage, parts
-        self.opened, self.put = 0, []
+        self.opened, self.put, self.hanging = 0, [], []
         page.route("**/api/v1/**", self.answer)
         page.route(re.compile(r"/put/\d+$"), self.store)
 
@@ -51,6 +51,13 @@ class Portal:
         status = self.storage(number, self)
         if status:
             route.fulfill(status=status)
+        else:
+            self.hanging.append(route)
+
+    def takes_what_hangs(self):
+        self.storage = lambda *_: 200
+        for route in self.hanging:
+            route.fulfill(status=200)
 
     def until(self, holds):
         for _ in range(120):
@@ -58,6 +65,10 @@ class Portal:
                 return
             self.page.wait_for_timeout(250)
         raise AssertionError((self.opened, self.put, self.page.evaluate("() => states")))
+
+    def locks(self):
+        """How many times the screen is kept awake now."""
+        return self.page.evaluate("() => asked - released")
 
     def is_done(self):
         return self.page.evaluate("() => upload.state") == "done"
@@ -80,17 +91,23 @@ def send(page, tmp_path):  # noqa: F811 - the fixture's page
     return begin
 
 
-def test_the_screen_stays_awake_while_a_film_is_sent_and_sleeps_after(send, page):  # noqa: F811
-    portal = send(lambda *_: 200)
+def test_the_screen_stays_awake_while_a_film_is_sent_and_sleeps_after(send):
+    portal = send(lambda *_: None)
+    portal.until(lambda: portal.hanging)
+    assert portal.locks() == 1
+    portal.takes_what_hangs()
     portal.until(portal.is_done)
-    portal.until(lambda: page.evaluate("() => asked > 0 && released === asked"))
+    portal.until(lambda: portal.locks() == 0)
 
 
-def test_a_pause_lets_the_screen_sleep(send, page):  # noqa: F811
+def test_a_pause_lets_the_screen_sleep_until_it_goes_on(send, page):  # noqa: F811
     portal = send(lambda *_: None)
     portal.until(lambda: portal.put)
+    assert portal.locks() == 1
     page.evaluate("() => upload.pause()")
-    portal.until(lambda: page.evaluate("() => asked > 0 && released === asked"))
+    portal.until(lambda: portal.locks() == 0)
+    page.evaluate("() => upload.resume()")
+    assert portal.locks() == 1
 
 
 def test_parts_that_fail_together_wait_together(send, page):  # noqa: F811

@@ -1,8 +1,6 @@
 """What the workers say of their film tools and their jail, as the doctor, the health page and the studio show it."""
 
 from portal import doctor, workers
-from portal.database import db_now
-from portal.models import WorkerSeen
 
 FIT = {
     "sandbox": "1",
@@ -16,15 +14,9 @@ OLD = {"sandbox": "off", "unfit": [], "ffmpeg": "7.1.1", "ffprobe": "7.1.1", "ff
 UNFIT = {"sandbox": "4", "unfit": ["no sandbox holds here"]}
 
 
-def say(runtime, name, facts):
-    """A worker that says this of itself."""
-    with runtime.work() as session:
-        session.add(WorkerSeen(name=name, seen_at=db_now(session), facts=facts))
-
-
-def test_the_doctor_names_workers_that_take_no_films_or_take_them_unguarded(runtime):
+def test_the_doctor_names_workers_that_take_no_films_or_take_them_unguarded(runtime, make):
     for name, facts in (("fit", FIT), ("old", OLD), ("unfit", UNFIT)):
-        say(runtime, name, facts)
+        make.worker(name, **facts)
     found = doctor.faults(runtime)
     assert "old: OFF" in found["sandbox"]
     assert "SANDBOX=off" in found["sandbox"]
@@ -34,8 +26,8 @@ def test_the_doctor_names_workers_that_take_no_films_or_take_them_unguarded(runt
     assert "fit:" not in found["sandbox"].replace("unfit:", "")
 
 
-def test_the_doctor_tells_of_every_living_worker_what_it_is(runtime):
-    say(runtime, "atelier", FIT)
+def test_the_doctor_tells_of_every_living_worker_what_it_is(runtime, make):
+    make.worker("atelier", **FIT)
     ((name, words),) = doctor.about_workers(runtime)
     assert name == "atelier"
     for part in (
@@ -49,37 +41,48 @@ def test_the_doctor_tells_of_every_living_worker_what_it_is(runtime):
         assert part in words
 
 
-def test_the_doctor_and_the_settings_page_say_whether_captions_are_made_by_machine(runtime, admin_client):
+def test_the_doctor_and_the_settings_page_say_whether_captions_are_made_by_machine(
+    runtime, make, admin_client
+):
     page = admin_client.get("/studio/settings").text
     assert "Sous-titres automatiques" not in page
-    say(runtime, "deaf", {**FIT, "speech": workers.OFF})
+    make.worker("deaf", **FIT, speech=workers.OFF)
     assert "SPEECH_MODEL" in dict(doctor.about_workers(runtime))["deaf"]
     # To do without is no fault.
     assert "speech" not in doctor.faults(runtime)
     assert "aucun modèle n’est indiqué" in admin_client.get("/studio/settings").text
-    say(runtime, "hurt", {**FIT, "speech": "the model /m lacks model.bin"})
+    make.worker("hurt", **FIT, speech="the model /m lacks model.bin")
     assert doctor.faults(runtime)["speech"] == "hurt writes no captions: the model /m lacks model.bin"
     assert "lacks model.bin" in admin_client.get("/studio/settings").text
-    say(runtime, "ear", {**FIT, "speech": workers.READY})
+    make.worker("ear", **FIT, speech=workers.READY)
     assert "writes captions" in dict(doctor.about_workers(runtime))["ear"]
     page = admin_client.get("/studio/settings").text
     assert "lacks model.bin" not in page.partition("Sous-titres automatiques")[2].partition("</dd>")[0]
 
 
-def test_the_health_page_misses_film_tools_only_when_no_worker_takes_films(runtime, client):
-    say(runtime, "unfit", UNFIT)
+def test_the_health_page_misses_film_tools_only_when_no_worker_takes_films(make, client):
+    make.worker("unfit", **UNFIT)
     assert "ffmpeg" in client.get("/readyz").json["missing"]
-    say(runtime, "fit", FIT)
+    make.worker("fit", **FIT)
     assert "ffmpeg" not in client.get("/readyz").json["missing"]
 
 
-def test_the_studios_settings_show_the_jail_and_a_red_line_when_it_is_off(runtime, admin_client):
-    say(runtime, "atelier", FIT)
+def test_the_studios_settings_show_the_jail_and_a_red_line_when_it_is_off(make, admin_client):
+    make.worker("atelier", **FIT)
     fit = admin_client.get("/studio/settings").text
     assert 'class="late"' not in fit
-    assert f"aucune faille connue, version minimale : {workers.FLOOR}" in " ".join(fit.split())
-    say(runtime, "old", OLD)
+    assert "aucune faille connue" in fit
+    make.worker("old", **OLD)
     page = admin_client.get("/studio/settings").text
     assert page.count('class="late"') == 2
-    for part in ("Landlock", "SANDBOX=off", "ffmpeg 7.1.1", "ffprobe 7.1.1", workers.FLOOR):
+    needed = f"failles connues, il faut {workers.FLOOR} ou plus récent"
+    for part in ("Landlock", "SANDBOX=off", "ffmpeg 7.1.1", "ffprobe 7.1.1", needed):
         assert part in page
+
+
+def test_the_settings_page_names_the_oldest_safe_ffmpeg_whatever_the_workers_say(make, admin_client):
+    line = f"<dt>ffmpeg</dt><dd>version minimale : {workers.FLOOR}</dd>"
+    assert line in admin_client.get("/studio/settings").text
+    for name, facts in (("fit", FIT), ("packaged", {**FIT, "ffmpeg_floor_ok": None}), ("old", OLD)):
+        make.worker(name, **facts)
+        assert line in admin_client.get("/studio/settings").text, name

@@ -6,14 +6,14 @@ from sqlalchemy import select
 from portal import captions, cuts, gallery, lifecycle, submission, workers
 from portal.cards import Presentation
 from portal.cuts import Report
-from portal.database import db_now
 from portal.edits import EditList, Passage
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER, Actor, ActorKind
-from portal.models import AuditEvent, Caption, Clip, Cut, CutState, Film, Job, JobState, State, WorkerSeen
+from portal.models import AuditEvent, Caption, Clip, Cut, CutState, Film, Job, JobState, State
 from portal.submission import Texts
 from portal.webvtt import Cue
+from tests.factories import act
 
 TEXT = "WEBVTT\n\n00:01.000 --> 00:03.000\nOn part\n\n00:04.000 --> 00:06.000\nÀ l’aube"
 CUES = [Cue(1.0, 3.0, "On part"), Cue(4.0, 6.0, "À l’aube")]
@@ -142,8 +142,7 @@ def test_a_film_that_nobody_could_hear_is_heard_once_its_language_is_known(runti
     clip = make.clip(State.IN_REVIEW, speech_lang="")
     declare(runtime, clip, "de")
     assert asked(runtime, clip) == []
-    with runtime.work() as session:
-        session.add(WorkerSeen(name="ear", seen_at=db_now(session), facts={"speech": workers.READY}))
+    make.worker("ear", speech=workers.READY)
     declare(runtime, clip, "en")
     assert asked(runtime, clip) == [JobKind.CAPTIONS]
 
@@ -279,16 +278,9 @@ def test_captions_belong_to_their_film_and_not_to_the_next(at_work, runtime, cli
     assert at_work.shown() == []
 
 
-def test_words_of_a_former_film_cannot_be_searched_for(at_work, runtime, clip):
+def test_words_of_a_former_film_cannot_be_searched_for(at_work, runtime, make, clip):
     at_work.machine()
-    with runtime.work() as session:
-        row = session.get_one(Clip, clip.id)
-        film = Film(
-            id="f" * 32, clip_id=row.id, number=2, key="o/f", size_bytes=1, received_at=row.created_at
-        )
-        session.add(film)
-        session.flush()
-        cuts.first(session, row, film, [], Report(seconds=9.0, width=640, height=360))
+    act(runtime, cuts.first, clip, make.film(clip), [], Report(seconds=9.0, width=640, height=360))
     with runtime.read() as session:
         assert session.scalars(select(Caption.text)).all() == [""]
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import cuts, editing, fsck, keys, leases, processing, publications, review
-from portal.cuts import Report, Stored
+from portal import cuts, editing, fsck, leases, processing, publications, review
+from portal.cuts import Report
 from portal.edits import Blur, EditList, Passage
 from portal.errors import Code, Conflict, Missing, NotAllowed, Unacceptable
 from portal.jobs import JobKind
@@ -26,6 +26,7 @@ from portal.models import (
     Rendition,
     State,
 )
+from tests.factories import act
 
 SHORTER = EditList(start=2.0, blurs=(Blur(3.0, 5.0, 0.1, 0.2, 0.3, 0.4),))
 PROGRAM = Actor(ActorKind.PROGRAM, 1)
@@ -36,11 +37,6 @@ def by(moderator):
     return Actor(ActorKind.MODERATOR, moderator.id)
 
 
-def say(runtime, rule, clip, *words, **options):
-    with runtime.work() as session:
-        return rule(session, session.get_one(Clip, clip.id), *words, **options)
-
-
 def now(runtime, clip):
     with runtime.read() as session:
         return session.get_one(Clip, clip.id)
@@ -48,26 +44,13 @@ def now(runtime, clip):
 
 def propose(runtime, clip, edits=SHORTER, *, by=PROGRAM, version=None):
     seen = version or now(runtime, clip).version
-    return say(runtime, editing.propose, clip, edits, by=by, seen_version=seen)
+    return act(runtime, editing.propose, clip, edits, by=by, seen_version=seen)
 
 
 def claimed(runtime, clip, kind=JobKind.REMAKE):
     with runtime.work() as session:
         found = select(Job.id).where(Job.clip_id == clip.id, Job.kind == kind, Job.state == JobState.QUEUED)
         return leases.claim(session, session.scalars(found).one())
-
-
-def finish(runtime, clip, seconds=10.0):
-    """The worker has made what was asked for."""
-    held = claimed(runtime, clip)
-    names = (("master.m3u8", "master"), ("360.mp4", "mp4"))
-    files = [
-        Stored(name, kind, keys.made(clip.id, held.token, name), "video/mp4", 100, "c" * 64)
-        for name, kind in names
-    ]
-    with runtime.work() as session:
-        assert cuts.made(session, held, files, Report(seconds, 640, 360))
-    return held
 
 
 def cut(runtime, clip, number):
@@ -95,7 +78,7 @@ def test_a_program_may_propose_and_an_owner_may_not(runtime, make):
     with pytest.raises(NotAllowed):
         propose(runtime, clip, EditList(), by=OWNER)
     with pytest.raises(NotAllowed):
-        say(runtime, editing.let_go, clip, 2, by=OWNER)
+        act(runtime, editing.let_go, clip, 2, by=OWNER)
 
 
 def test_what_is_shown_so_already_and_what_nobody_saw_are_refused(runtime, make):
@@ -136,7 +119,7 @@ def test_nothing_is_approved_while_a_cut_is_being_made(runtime, make, by):
     clip = make.clip()
     propose(runtime, clip)
     with pytest.raises(Conflict) as waits:
-        say(runtime, review.approve, clip, by=by, seen_version=now(runtime, clip).version)
+        act(runtime, review.approve, clip, by=by, seen_version=now(runtime, clip).version)
     assert waits.value.code == Code.CUT_IN_THE_MAKING
 
 
@@ -144,25 +127,25 @@ def test_a_finished_cut_of_a_clip_that_is_not_public_counts_at_once_and_is_seen_
     clip = make.clip()
     propose(runtime, clip)
     seen = now(runtime, clip).version
-    finish(runtime, clip)
+    make.finished_cut(clip)
     after = now(runtime, clip)
     assert (after.cut_id, after.seconds) == (cut(runtime, clip, 2).id, 10.0)
     assert cut(runtime, clip, 1).state == CutState.SUPERSEDED
     with pytest.raises(Conflict):
-        say(runtime, review.approve, clip, by=by, seen_version=seen)
-    say(runtime, review.approve, clip, by=by, seen_version=after.version)
+        act(runtime, review.approve, clip, by=by, seen_version=seen)
+    act(runtime, review.approve, clip, by=by, seen_version=after.version)
 
 
 @pytest.mark.parametrize("state", [State.PUBLISHED, State.APPROVED])
 def test_a_finished_cut_of_a_public_clip_waits_for_a_moderator(runtime, make, state, by):
     clip = make.clip(state)
     propose(runtime, clip)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     assert now(runtime, clip).cut_id == clip.cut_id
     assert cut(runtime, clip, 2).state == CutState.MADE
     with pytest.raises(Conflict):
-        say(runtime, editing.adopt, clip, 2, by=by, seen_version=1)
-    say(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
+        act(runtime, editing.adopt, clip, 2, by=by, seen_version=1)
+    act(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
     assert now(runtime, clip).cut_id == cut(runtime, clip, 2).id
     with runtime.read() as session:
         asked = session.scalars(select(Job.kind).where(Job.kind == JobKind.REPUBLISH)).all()
@@ -173,13 +156,13 @@ def test_a_finished_cut_of_a_public_clip_waits_for_a_moderator(runtime, make, st
 
 def test_a_cut_adopted_while_the_clip_is_being_copied_is_the_first_that_is_shown(runtime, make, by):
     clip = make.clip(State.APPROVED)
-    say(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
+    act(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
     held = claimed(runtime, clip, JobKind.PUBLISH)
     with runtime.work() as session:
         publication, _ = publications.begun(session, held)
     propose(runtime, clip)
-    finish(runtime, clip)
-    say(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
+    make.finished_cut(clip)
+    act(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
     with runtime.work() as session:
         assert not publications.published(session, held, publication.id)
     assert now(runtime, clip).state == State.APPROVED
@@ -193,12 +176,12 @@ def test_a_cut_adopted_while_the_clip_is_being_copied_is_the_first_that_is_shown
 
 def test_a_copy_of_a_cut_that_counts_no_more_is_never_shown_first(runtime, make):
     clip = make.clip(State.APPROVED)
-    say(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
+    act(runtime, cuts.enqueue, clip, JobKind.PUBLISH)
     held = claimed(runtime, clip, JobKind.PUBLISH)
     with runtime.work() as session:
         publication, _ = publications.begun(session, held)
     propose(runtime, clip)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     with runtime.work() as session:
         # As a worker on another connection finds it that ends in the very moment of the adoption.
         session.get_one(Clip, clip.id).cut_id = cut(runtime, clip, 2).id
@@ -212,8 +195,8 @@ def test_the_owner_is_told_once_what_was_changed_before_it_is_public(runtime, ma
     clip = make.clip(State.PUBLISHED, title="Le Galibier")
     propose(runtime, clip)
     assert letters(runtime) == []
-    finish(runtime, clip)
-    say(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
+    make.finished_cut(clip)
+    act(runtime, editing.adopt, clip, 2, by=by, seen_version=now(runtime, clip).version)
     assert [one.kind for one in letters(runtime)] == ["cut_ready"]
     with runtime.read() as session:
         notice = session.scalars(select(Notice)).one()
@@ -226,8 +209,8 @@ def test_the_owner_is_told_once_what_was_changed_before_it_is_public(runtime, ma
 def test_a_letter_about_a_cut_that_nobody_wants_any_more_does_not_leave(runtime, make):
     clip = make.clip(State.PUBLISHED)
     propose(runtime, clip)
-    finish(runtime, clip)
-    say(runtime, editing.let_go, clip, 2, by=PROGRAM)
+    make.finished_cut(clip)
+    act(runtime, editing.let_go, clip, 2, by=PROGRAM)
     assert [one.state for one in letters(runtime)] == ["cancelled"]
 
 
@@ -235,15 +218,15 @@ def test_a_cut_that_is_let_go_changes_nothing(runtime, make):
     clip = make.clip(State.PUBLISHED)
     propose(runtime, clip)
     held = claimed(runtime, clip)
-    say(runtime, editing.let_go, clip, 2, by=PROGRAM)
+    act(runtime, editing.let_go, clip, 2, by=PROGRAM)
     with runtime.work() as session:
         assert not cuts.made(session, held, [], Report(1.0, 2, 2))
     assert cut(runtime, clip, 2).state == CutState.SUPERSEDED
     assert now(runtime, clip).cut_id == clip.cut_id
     with pytest.raises(Conflict):
-        say(runtime, editing.let_go, clip, 1, by=PROGRAM)
+        act(runtime, editing.let_go, clip, 1, by=PROGRAM)
     with pytest.raises(Missing):
-        say(runtime, editing.let_go, clip, 9, by=PROGRAM)
+        act(runtime, editing.let_go, clip, 9, by=PROGRAM)
 
 
 def test_a_cut_that_cannot_be_made_leaves_the_old_one_tells_staff_why_and_can_be_tried_again(runtime, make):
@@ -259,9 +242,9 @@ def test_a_cut_that_cannot_be_made_leaves_the_old_one_tells_staff_why_and_can_be
     with runtime.read() as session:
         newest = editing.versions(session, session.get_one(Clip, clip.id))[0]
     assert (newest.is_waiting, newest.trouble) == (True, "exit=1, log=broken")
-    again = say(runtime, editing.again, clip, 2, by=PROGRAM, seen_version=now(runtime, clip).version)
+    again = act(runtime, editing.again, clip, 2, by=PROGRAM, seen_version=now(runtime, clip).version)
     assert cuts.edits_of(again) == cuts.edits_of(failed)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     assert now(runtime, clip).cut_id == again.id
 
 
@@ -272,8 +255,8 @@ def test_the_studios_retry_makes_the_same_cut_again(runtime, make):
         held = claimed(runtime, clip)
         with runtime.work() as session:
             leases.job_failed(session, held, Code.OURS_STORAGE, "503", pauses=(0.0,))
-    say(runtime, processing.retry, clip, by=PROGRAM)
-    finish(runtime, clip)
+    act(runtime, processing.retry, clip, by=PROGRAM)
+    make.finished_cut(clip)
     assert cuts.edits_of(cut(runtime, clip, 3)) == cuts.edits_of(cut(runtime, clip, 2))
 
 
@@ -281,7 +264,7 @@ def test_a_withdrawal_ends_the_work_on_a_cut(runtime, make):
     clip = make.clip(State.PUBLISHED)
     propose(runtime, clip)
     held = claimed(runtime, clip)
-    say(runtime, move, clip, "withdraw", by=OWNER)
+    act(runtime, move, clip, "withdraw", by=OWNER)
     with runtime.work() as session:
         assert not leases.heartbeat(session, held, 0.5, "make")
     assert cut(runtime, clip, 2).state == CutState.SUPERSEDED
@@ -291,9 +274,9 @@ def test_a_withdrawal_ends_the_work_on_a_cut(runtime, make):
 def test_one_can_go_back_to_an_earlier_version(runtime, make):
     clip = make.clip()
     propose(runtime, clip)
-    finish(runtime, clip)
-    say(runtime, editing.again, clip, 1, by=PROGRAM, seen_version=now(runtime, clip).version)
-    finish(runtime, clip, seconds=12.0)
+    make.finished_cut(clip)
+    act(runtime, editing.again, clip, 1, by=PROGRAM, seen_version=now(runtime, clip).version)
+    make.finished_cut(clip, seconds=12.0)
     with runtime.read() as session:
         versions = editing.versions(session, session.get_one(Clip, clip.id))
     assert [one.cut.number for one in versions if one.is_current] == [3]
@@ -319,7 +302,7 @@ def test_clips_of_an_older_ladder_are_found_once_and_those_of_another_profile_wh
     older(runtime, old, _gone)
     assert outdated(runtime) == [old.id]
     assert set(outdated(runtime, profile="economy")) == {old.id, new.id}
-    say(runtime, cuts.replan, old, by=PROGRAM)
+    act(runtime, cuts.replan, old, by=PROGRAM)
     assert outdated(runtime) == []
 
 
@@ -328,8 +311,8 @@ def test_a_film_made_again_counts_at_once_with_the_same_edits_and_no_letter(runt
     with runtime.work() as session:
         session.execute(update(Cut).where(Cut.id == clip.cut_id).values(edits=SHORTER.as_json()))
     older(runtime, clip)
-    say(runtime, cuts.replan, clip, by=PROGRAM)
-    finish(runtime, clip)
+    act(runtime, cuts.replan, clip, by=PROGRAM)
+    make.finished_cut(clip)
     made = cut(runtime, clip, 2)
     assert (made.origin, now(runtime, clip).cut_id) == ("replan", made.id)
     assert cuts.edits_of(made) == SHORTER
@@ -341,16 +324,16 @@ def test_a_moderators_cut_is_never_pushed_aside_by_a_newer_ladder(runtime, make)
     clip = make.clip(State.PUBLISHED)
     older(runtime, clip)
     propose(runtime, clip)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     assert outdated(runtime) == []
     with pytest.raises(Conflict) as waits:
-        say(runtime, cuts.replan, clip, by=PROGRAM)
+        act(runtime, cuts.replan, clip, by=PROGRAM)
     assert waits.value.code == Code.CUT_IN_THE_MAKING
 
 
 def test_making_again_gives_way_to_a_new_film_but_not_for_ever(runtime, make):
     clip, fresh = make.clip(State.PUBLISHED), make.clip(State.PROCESSING)
-    say(runtime, cuts.replan, clip, by=PROGRAM)
+    act(runtime, cuts.replan, clip, by=PROGRAM)
     with runtime.work() as session:
         cuts.enqueue(session, session.get_one(Clip, fresh.id), JobKind.TRANSCODE)
     assert claimed(runtime, clip) is None
@@ -362,7 +345,7 @@ def test_making_again_gives_way_to_a_new_film_but_not_for_ever(runtime, make):
 
 def test_making_again_gives_way_to_a_cut_that_a_moderator_waits_for(runtime, make):
     clip, other, fresh = make.clip(State.PUBLISHED), make.clip(), make.clip(State.PROCESSING)
-    say(runtime, cuts.replan, clip, by=PROGRAM)
+    act(runtime, cuts.replan, clip, by=PROGRAM)
     propose(runtime, other)
     with runtime.work() as session:
         cuts.enqueue(session, session.get_one(Clip, fresh.id), JobKind.TRANSCODE)
@@ -372,8 +355,8 @@ def test_making_again_gives_way_to_a_cut_that_a_moderator_waits_for(runtime, mak
 
 def test_a_cuts_files_go_only_when_no_publication_names_them(runtime, make):
     clip = make.clip(State.PUBLISHED)
-    say(runtime, cuts.replan, clip, by=PROGRAM)
-    finish(runtime, clip)
+    act(runtime, cuts.replan, clip, by=PROGRAM)
+    make.finished_cut(clip)
     with runtime.read() as session:
         assert cuts.to_drop(session) == []
     with runtime.work() as session:
@@ -445,7 +428,7 @@ def test_fsck_asks_again_for_a_cut_that_nobody_makes(runtime, make):
 def test_fsck_asks_again_for_a_cut_that_waits_without_files(runtime, make):
     clip = make.clip(State.PUBLISHED)
     made = propose(runtime, clip)
-    finish(runtime, clip)
+    make.finished_cut(clip)
     with runtime.work() as session:
         session.execute(Rendition.__table__.delete().where(Rendition.cut_id == made.id))
     (finding,) = found(runtime, "I13")
@@ -473,8 +456,8 @@ def test_fsck_lets_go_of_a_stranded_cut_that_has_no_use(runtime, make):
 
 def test_fsck_has_a_public_clip_show_the_cut_that_counts(runtime, make):
     clip = make.clip(State.PUBLISHED, with_objects=True)
-    say(runtime, cuts.replan, clip, by=PROGRAM)
-    finish(runtime, clip)
+    act(runtime, cuts.replan, clip, by=PROGRAM)
+    make.finished_cut(clip)
     with runtime.work() as session:
         session.execute(update(Job).where(Job.kind == JobKind.REPUBLISH).values(state=JobState.FAILED))
     (finding,) = [one for one in found(runtime, "I4") if one.repair == "republish"]

@@ -10,7 +10,7 @@ from portal.database import db_now
 from portal.dropbox import Outcome
 from portal.errors import Code, Missing, TooMuch
 from portal.mail_reading import read_content, read_heading
-from portal.models import Clip, ClipLink, Consent, Film, IncomingMail, Message, Notice, Person, State
+from portal.models import Clip, ClipLink, Consent, IncomingMail, Message, Notice, Person, State
 from portal.notices import NoticeKind
 from tests.letters_in import FILM, TRUSTED, mail, said
 
@@ -343,10 +343,7 @@ def test_an_answer_that_proves_itself_lets_the_clip_go_on_that_waited_for_its_ow
     runtime, make, post, session, results, state
 ):
     clip = make.clip(State.PROCESSING, owner=make.person("nadia@mail.example"), is_vouched=False)
-    with runtime.work() as work:
-        now = db_now(work)
-        film = {"clip_id": clip.id, "number": 1, "key": "o/f", "size_bytes": 9, "facts": {}}
-        work.add(Film(id="f" * 32, **film, received_at=now, ready_at=now))
+    make.film(clip, 1, is_ready=True)
     address = addresses.reply_address(INBOX, clip.id, key=runtime.settings.site.secret_key)
     post(address=address, words="C’est bien moi.", results=results)
     assert session.get_one(Clip, clip.id).state == state

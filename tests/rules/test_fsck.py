@@ -13,7 +13,6 @@ from portal.models import (
     Caption,
     Clip,
     Consent,
-    Decision,
     Film,
     Job,
     JobState,
@@ -228,11 +227,9 @@ def test_i15_a_letter_that_waits_for_over_a_day_is_sent_again(runtime, published
     assert checker.new() == []
 
 
-def test_i16_two_decisions_on_one_version_and_a_refusal_without_a_reason(runtime, published, checker):
-    with runtime.work() as session:
-        at = db_now(session)
-        for verb in ("approve", "reject"):
-            session.add(Decision(clip_id=published.id, clip_version=1, verb=verb, made_at=at))
+def test_i16_two_decisions_on_one_version_and_a_refusal_without_a_reason(make, published, checker):
+    for verb in ("approve", "reject"):
+        make.decision(published, verb)
     assert [one.invariant for one in checker.new()] == ["I16", "I16"]
 
 

@@ -11,34 +11,25 @@ from portal.database import db_now
 from portal.edits import EditList
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind, enqueue
-from portal.models import Clip, Cut, CutState, Film, Job, JobState, State
+from portal.models import Clip, Cut, CutState, Job, JobState, State
 from portal.storage import Bucket
+from tests.factories import act
 
 STAFF = Actor(ActorKind.PROGRAM, 1)
 NAMES = (("master.m3u8", "master"), ("360.mp4", "mp4"))
 
 
 def claimed(runtime, clip, kind):
+    job = act(runtime, enqueue, clip, kind)
     with runtime.work() as session:
-        return leases.claim(session, enqueue(session, session.get_one(Clip, clip.id), kind).id)
+        return leases.claim(session, job.id)
 
 
 @pytest.fixture
 def making(runtime, make):
     """A clip whose film is made by now, its files stored, and the record does not know it yet."""
     clip = make.clip(State.PROCESSING)
-    with runtime.work() as session:
-        key, at = keys.original(clip.id, "u" * 32, at=db_now(session)), db_now(session)
-        film = Film(
-            id=secrets.token_hex(16),
-            clip_id=clip.id,
-            number=1,
-            key=key,
-            size_bytes=1,
-            facts={},
-            received_at=at,
-        )
-        session.add(film)
+    make.film(clip, 1)
     held = claimed(runtime, clip, JobKind.TRANSCODE)
     files = [
         Stored(name, kind, keys.made(clip.id, held.token, name), "video/mp4", 1, "c" * 64)

@@ -9,8 +9,9 @@ from config import ProofSettings
 from portal import campaigns, funnel, invitations, submission, withdrawal
 from portal.database import db_now
 from portal.lifecycle import OWNER, Actor, ActorKind
-from portal.models import AuditEvent, Clip, Film, Invitation, State
+from portal.models import AuditEvent, Clip, Invitation, State
 from portal.submission import Texts
+from tests.factories import act
 
 BY = Actor(ActorKind.ADMIN, 1)
 STEPS = ("invited", "opened", "begun", "uploaded", "sent", "published")
@@ -37,7 +38,7 @@ def guests(runtime, make):
                 work, campaigns.by_slug(work, "quotidien"), lang="fr", texts=Texts(), consents=(),
                 channel="site", by=OWNER, site=site, invitation=found,
             )  # fmt: skip
-            begun.append(clip.id)
+            begun.append(clip)
     return begun
 
 
@@ -48,17 +49,11 @@ def figures(runtime, slug="quotidien"):
     return [(step.guests, step.everybody) for step in steps]
 
 
-def happened(runtime, clip_id, *verbs, films=0):
+def happened(runtime, clip, *verbs):
     with runtime.work() as work:
         now = db_now(work)
-        for number in range(1, films + 1):
-            film = Film(
-                id=f"{clip_id}{number}", clip_id=clip_id, number=number, key=f"{clip_id}/{number}", size_bytes=1,
-                facts={}, received_at=now,
-            )  # fmt: skip
-            work.add(film)
         for verb in verbs:
-            work.add(AuditEvent(clip_id=clip_id, at=now, actor_kind="worker", verb=verb, detail={}))
+            work.add(AuditEvent(clip_id=clip.id, at=now, actor_kind="worker", verb=verb, detail={}))
 
 
 def test_a_call_that_asked_nobody_has_no_figures(runtime, make):
@@ -68,31 +63,30 @@ def test_a_call_that_asked_nobody_has_no_figures(runtime, make):
 
 def test_each_step_counts_guests_and_everybody_and_a_clip_with_two_films_once(runtime, make, guests):
     first, _second = guests
-    happened(runtime, first, "ready", "publish", films=2)
+    for number in (1, 2):
+        make.film(first, number)
+    happened(runtime, first, "ready", "publish")
     visitor = make.clip(State.DRAFT)
     make.campaign("hiver", title="L’hiver")
     assert figures(runtime) == [(3, None), (2, None), (2, 3), (1, 1), (1, 1), (1, 1)]
     assert figures(runtime, "hiver") == [(0, None), (0, None), (0, 0), (0, 0), (0, 0), (0, 0)]
-    assert visitor.id not in guests
+    assert visitor.id not in {clip.id for clip in guests}
 
 
-def test_a_clip_that_was_erased_since_still_counts(runtime, guests):
+def test_a_clip_that_was_erased_since_still_counts(runtime, make, guests):
     first, _second = guests
-    happened(runtime, first, "ready", "publish", films=1)
+    make.film(first, 1)
+    happened(runtime, first, "ready", "publish")
     before = figures(runtime)
     with runtime.work() as work:
-        work.execute(update(Clip).where(Clip.id == first).values(state=State.PUBLISHED))
-    with runtime.work() as work:
-        withdrawal.withdraw(work, work.get_one(Clip, first), by=OWNER, is_told=False)
-    with runtime.work() as work:
-        withdrawal.erased(work, work.get_one(Clip, first), by=OWNER)
+        work.execute(update(Clip).where(Clip.id == first.id).values(state=State.PUBLISHED))
+    act(runtime, withdrawal.withdraw, first, by=OWNER, is_told=False)
+    act(runtime, withdrawal.erased, first, by=OWNER)
     assert figures(runtime) == before
 
 
-def test_a_draft_that_was_given_up_gives_the_invitation_back_and_stays_begun(runtime, guests):
+def test_a_draft_that_was_given_up_gives_the_invitation_back_and_stays_begun(runtime, make, guests):
     first, _second = guests
-    with runtime.work() as work:
-        long_ago = db_now(work) - timedelta(days=31)
-        work.execute(update(Clip).where(Clip.id == first).values(state_since=long_ago))
-        invitations.release(work, work.get_one(Clip, first))
+    make.age(first, timedelta(days=31))
+    act(runtime, invitations.release, first)
     assert figures(runtime)[2] == (1, 2)

@@ -1,11 +1,15 @@
 """People read the time of the place where the site is; everything that is kept is in UTC."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from config import Settings, SettingsError
-from portal import i18n
+from portal import i18n, letters, terms
+from portal.database import db_now
+from portal.models import Clip, Notice, State
+from portal.notices import NoticeKind
 
 
 @pytest.fixture
@@ -33,6 +37,21 @@ def test_an_instant_is_told_as_the_clock_on_the_wall_shows_it(instant, day, mome
 @pytest.mark.usefixtures("paris")
 def test_a_day_that_is_no_instant_stays_itself():
     assert i18n.format_date(date(2026, 12, 31)) == "31 décembre 2026"
+
+
+@pytest.mark.usefixtures("paris")
+def test_the_day_in_a_letter_is_the_day_on_the_page(runtime, make, session):
+    clip = make.clip(State.PUBLISHED)
+    with runtime.work() as work:
+        # Half past midnight in Paris, summer or winter: the day before in UTC.
+        until = (db_now(work) + timedelta(days=20)).replace(hour=22, minute=30)
+        until += timedelta(hours=0 if i18n.format_date(until) != i18n.format_date(until.date()) else 1)
+        work.execute(update(Clip).where(Clip.id == clip.id).values(consent_until=until))
+    terms.ask_again(runtime.work)
+    letter = session.scalars(select(Notice).where(Notice.kind == NoticeKind.RENEWAL)).one()
+    mail = letters.compose(session, letter, site=runtime.settings.site, link="http://portal.test/")
+    assert i18n.format_date(until) in mail.text
+    assert i18n.format_date(until.date()) not in mail.text
 
 
 def test_a_zone_that_nobody_knows_stops_the_start(tmp_path):

@@ -2,15 +2,15 @@
 
 import email
 import socket
+from contextlib import ExitStack
 from email import policy
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
 
 from config import MailSettings
 from portal.errors import Code, Unavailable
 from portal.mailer import Mailer
+from tests.post_office import Letters, opened
 
 LETTER = {
     "to": "nadia@mail.example",
@@ -22,48 +22,15 @@ LETTER = {
 }
 
 
-class Letters:
-    """Takes every letter, or refuses each."""
-
-    def __init__(self, *, refuses=False, rcpt=""):
-        self.taken, self.refuses, self.rcpt, self.passwords = [], refuses, rcpt, []
-
-    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 -- the library's name
-        if self.rcpt:
-            return self.rcpt
-        envelope.rcpt_tos.append(address)
-        return "250 known"
-
-    def authenticate(self, _server, _session, _envelope, _mechanism, data):
-        self.passwords.append(data.password.decode())
-        return AuthResult(success=True)
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 -- the library's name
-        if self.refuses:
-            return "451 come back later"
-        self.taken.append(envelope)
-        return "250 taken"
-
-
 @pytest.fixture
 def post_office():
-    opened = []
+    with ExitStack() as offices:
 
-    def open_office(*, auth=False, **options):
-        letters = Letters(**options)
-        # The library cannot be asked for any free port: it is chosen just before.
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        asks = {"authenticator": letters.authenticate, "auth_require_tls": False} if auth else {}
-        office = Controller(letters, hostname="127.0.0.1", port=port, ready_timeout=30, **asks)
-        office.start()
-        opened.append(office)
-        return letters, f"smtp://127.0.0.1:{port}"
+        def open_office(*, auth=False, **options):
+            letters = Letters(**options)
+            return letters, offices.enter_context(opened(letters, auth=auth))
 
-    yield open_office
-    for office in opened:
-        office.stop()
+        yield open_office
 
 
 def mailer(tmp_path, url=""):

@@ -4,10 +4,9 @@ import pytest
 from sqlalchemy import select, update
 
 from portal import fsck, keys, notices
-from portal.database import db_now
 from portal.errors import Away, Code
 from portal.ground import Finding
-from portal.models import Clip, Decision, Film, Notice, NoticeState, Publication, State
+from portal.models import Clip, Film, Notice, NoticeState, Publication, State
 from portal.notices import NoticeKind
 from portal.storage import Bucket, Storage
 
@@ -89,16 +88,9 @@ def test_a_private_file_that_a_row_names_by_now_stays(runtime, published, look):
     assert runtime.storage.size(Bucket.ORIGINALS, key) == 1
 
 
-def test_a_clip_that_was_approved_since_is_not_taken_down(runtime, published, look, moderator):
+def test_a_clip_that_was_approved_since_is_not_taken_down(runtime, make, published, look, moderator):
     found = look("unpublish")
-    with runtime.work() as session:
-        film = session.scalars(select(Film).where(Film.clip_id == published.id)).one()
-        session.add(
-            Decision(
-                clip_id=published.id, clip_version=1, verb="approve", made_at=db_now(session),
-                moderator_id=moderator.id, film_id=film.id, film_sha256=film.sha256,
-            )
-        )  # fmt: skip
+    make.decision(published, "approve", moderator_id=moderator.id)
     assert found
     assert fsck.repair(runtime.work, runtime.storage, found) == 0
     with runtime.read() as session:

@@ -96,16 +96,19 @@ def test_the_most_pressing_stands_first_and_the_newest_of_the_calm(runtime, make
     calm = make.clip(State.PUBLISHED, owner=owner)
     draft = make.clip(State.DRAFT, owner=owner)
     ending = make.clip(State.PUBLISHED, owner=owner)
+    ended = make.clip(State.EXPIRED, owner=owner)
     failed = make.clip(State.FAILED, owner=owner)
     spoken = make.clip(State.PUBLISHED, owner=owner)
     with runtime.work() as writing:
         now = db_now(writing)
-        soon = update(Clip).where(Clip.id == ending.id).values(consent_until=now + timedelta(days=20))
-        writing.execute(soon)
+        for clip, days in ((ending, 20), (ended, -1)):
+            until = now + timedelta(days=days)
+            writing.execute(update(Clip).where(Clip.id == clip.id).values(consent_until=until))
         writing.add(Message(clip_id=spoken.id, author="moderator", words="Un mot", via="page", made_at=now))
     found = owners.mine(session, session.get_one(Person, owner.id))
     assert [(one.clip.id, one.asks) for one in found] == [
         (failed.id, (Ask.FAILED,)),
+        (ended.id, (Ask.ENDED,)),
         (ending.id, (Ask.RENEWAL,)),
         (spoken.id, (Ask.MESSAGE,)),
         (draft.id, (Ask.UNFINISHED,)),
@@ -129,8 +132,16 @@ def test_people_in_the_film_who_have_not_agreed_ask_for_the_owner(
         writing.add(
             CoSignature(id="a" * 32, clip_id=clip.id, name="Paul", state=answer, created_at=db_now(writing))
         )
+        # Somebody who was asked and taken off the list: nobody waits for that answer.
+        writing.add(
+            CoSignature(
+                id="b" * 32, clip_id=clip.id, name="Eve", state=SignatureState.WAITING,
+                created_at=db_now(writing), removed_at=db_now(writing),
+            )
+        )  # fmt: skip
     (found,) = owners.mine(session, session.get_one(Person, owner.id))
     assert found.asks == asks
+    assert [one.name for one in found.signatures] == (["Paul"] if asks else [])
 
 
 def test_asking_twice_to_erase_makes_one_erasure(runtime, make, owner, session):

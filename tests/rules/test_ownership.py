@@ -6,10 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import letters, notices, people, quotas, readiness, review, submission
-from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.lifecycle import OWNER, Actor, ActorKind
-from portal.models import Campaign, Clip, ClipLink, Film, Notice, NoticeState, Person, State
+from portal.models import Campaign, Clip, ClipLink, Notice, NoticeState, Person, State
 from portal.notices import NoticeKind
 from portal.ownership import Access
 from portal.submission import Texts
@@ -40,23 +39,11 @@ def begin(runtime, make, email=LEA, **more):
         )  # fmt: skip
 
 
-def waiting(make, runtime, owner, **columns):
+def waiting(make, owner, **columns):
     """A clip that lacks nothing but its owner's click."""
     clip = make.clip(State.PROCESSING, owner=owner, is_vouched=False, **columns)
-    with runtime.work() as session:
-        now = db_now(session)
-        session.add(
-            Film(
-                id=clip.id.ljust(32, "0"), clip_id=clip.id, number=1, key=f"o/{clip.id}", size_bytes=9, facts={},
-                received_at=now, ready_at=now,
-            )
-        )  # fmt: skip
+    make.film(clip, 1, is_ready=True)
     return clip
-
-
-def mailed(runtime, clip, person):
-    with runtime.work() as session:
-        return submission.new_link(session, session.get_one(Clip, clip.id), mailed_to=person.id)
 
 
 def change(runtime, clip, email, **access):
@@ -91,8 +78,8 @@ def test_what_is_missing_does_not_tell_whether_an_address_is_known(runtime, make
 
 
 def test_one_click_lets_one_clip_go_on_and_no_other_under_the_same_address(runtime, make, lea, session):
-    mine, another = waiting(make, runtime, lea), waiting(make, runtime, lea)
-    token = mailed(runtime, mine, lea)
+    mine, another = waiting(make, lea), waiting(make, lea)
+    token = make.link(mine, mailed_to=lea.id)
     with runtime.work() as work:
         submission.confirm(work, work.get_one(Clip, mine.id), token, by=OWNER)
     assert (state_of(session, mine), state_of(session, another)) == (State.IN_REVIEW, State.PROCESSING)
@@ -101,8 +88,8 @@ def test_one_click_lets_one_clip_go_on_and_no_other_under_the_same_address(runti
 def test_the_click_works_again_for_a_clip_that_is_vouched_for_and_was_left_behind(
     runtime, make, lea, session
 ):
-    clip = waiting(make, runtime, lea)
-    token = mailed(runtime, clip, lea)
+    clip = waiting(make, lea)
+    token = make.link(clip, mailed_to=lea.id)
     with runtime.work() as work:
         work.get_one(Clip, clip.id).is_vouched = True
     with runtime.work() as work:
@@ -121,7 +108,7 @@ def test_being_signed_in_as_somebody_else_confirms_nothing(runtime, make, lea, s
 
 
 def test_the_owner_who_writes_to_a_waiting_clip_while_signed_in_answers_for_it(runtime, make, lea, session):
-    clip = waiting(make, runtime, lea)
+    clip = waiting(make, lea)
     change(runtime, clip, lea.email, inside=lea.id)
     assert state_of(session, clip) == State.IN_REVIEW
 
@@ -130,7 +117,7 @@ def test_what_strangers_send_under_an_address_takes_no_room_from_its_owner(runti
     mine = make.clip(State.DRAFT, owner=lea)
     before = quotas.left(session, mine, most=10**9)
     session.rollback()
-    waiting(make, runtime, lea)
+    waiting(make, lea)
     assert quotas.left(session, mine, most=10**9) == before
 
 
@@ -164,9 +151,19 @@ def test_the_former_address_is_told_even_when_nothing_else_is_known_of_it(runtim
     assert link == "http://portal.test/fr/pages/legal"
 
 
+def test_the_letter_to_the_former_address_says_nothing_of_the_new_owner(runtime, make, lea, session):
+    clip = make.clip(State.IN_REVIEW, owner=lea)
+    texts = Texts(email="nora@new.example", first_name="Nora", title="Chez Nora")
+    with runtime.work() as work:
+        submission.edit(work, work.get_one(Clip, clip.id), texts, by=OWNER, access=Access(inside=lea.id))
+    told = session.scalars(select(Notice).where(Notice.kind == NoticeKind.ADDRESS_CHANGED)).one()
+    mail = letters.compose(session, told, site=runtime.settings.site, link="http://portal.test/")
+    assert "Nora" not in mail.subject + mail.text + mail.html
+
+
 def test_links_that_went_to_the_former_address_end_but_for_the_one_in_use(runtime, make, lea, session):
     clip = make.clip(State.IN_REVIEW, owner=lea)
-    in_use, forwarded = mailed(runtime, clip, lea), mailed(runtime, clip, lea)
+    in_use, forwarded = make.link(clip, mailed_to=lea.id), make.link(clip, mailed_to=lea.id)
     change(runtime, clip, "lea@new.example", inside=lea.id, link=in_use)
     assert submission.by_link(session, in_use).id == clip.id
     with pytest.raises(Missing):
@@ -176,7 +173,7 @@ def test_links_that_went_to_the_former_address_end_but_for_the_one_in_use(runtim
 def test_a_slip_of_the_pen_is_put_right_by_the_link_and_its_letters_open_nothing(runtime, make, session):
     clip, token = begin(runtime, make, "lea@gmial.example")
     wrong = session.get_one(Person, clip.owner_id)
-    astray = mailed(runtime, clip, wrong)
+    astray = make.link(clip, mailed_to=wrong.id)
     change(runtime, clip, LEA, link=token)
     assert submission.by_link(session, token).id == clip.id
     with pytest.raises(Missing):
@@ -195,6 +192,16 @@ def test_letters_on_their_way_to_the_former_address_do_not_leave(runtime, make, 
     assert session.get_one(Notice, on_its_way.id).state == NoticeState.CANCELLED
     with pytest.raises(Missing), runtime.work() as work:
         letters.action_link(work, work.get_one(Notice, in_hand.id), site=runtime.settings.site)
+
+
+def test_a_question_that_waited_for_the_former_owner_may_be_asked_of_the_new_one(runtime, make, session):
+    clip, token = begin(runtime, make, "lea@gmial.example")
+    for _owner in range(2):
+        with runtime.work() as work:
+            notices.tell(work, NoticeKind.RENEWAL, work.get_one(Clip, clip.id), occasion="renewal:this-term")
+        change(runtime, clip, LEA, link=token)
+    asked = select(Notice.state).where(Notice.kind == NoticeKind.RENEWAL).order_by(Notice.id)
+    assert session.scalars(asked).all() == [NoticeState.CANCELLED, NoticeState.WAITING]
 
 
 def test_an_invited_guest_may_still_type_another_address_before_agreeing_to_anything(
@@ -232,7 +239,7 @@ def test_a_clip_given_to_another_address_in_review_is_not_approved_before_that_o
         approve(runtime, clip)
     assert (refused.value.code, refused.value.facts["missing"]) == (Code.INCOMPLETE, ["email_confirmation"])
     new = people.by_email(session, "lea@new.example")
-    token = mailed(runtime, clip, new)
+    token = make.link(clip, mailed_to=new.id)
     with runtime.work() as work:
         submission.confirm(work, work.get_one(Clip, clip.id), token, by=OWNER)
     approve(runtime, clip)

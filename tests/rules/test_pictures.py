@@ -9,14 +9,10 @@ from portal.edits import EditList
 from portal.jobs import JobKind
 from portal.lifecycle import Actor, ActorKind, enqueue
 from portal.models import Clip, Cut, Job, JobState, Rendition, State
+from tests.factories import act
 
 STAFF = Actor(ActorKind.PROGRAM, 1)
 SHORTER = EditList(start=2.0)
-
-
-def say(runtime, rule, clip, *words, **options):
-    with runtime.work() as session:
-        return rule(session, session.get_one(Clip, clip.id), *words, **options)
 
 
 def jobs(runtime, clip, kind, *states):
@@ -70,7 +66,7 @@ def test_a_picture_chosen_while_another_cut_is_made_is_that_cuts_picture_too(run
     clip = make.clip()
     propose(runtime, clip)
     making = claimed(runtime, clip, JobKind.REMAKE)
-    say(runtime, posters.choose, clip, 5.0, by=STAFF)
+    act(runtime, posters.choose, clip, 5.0, by=STAFF)
     replaced(runtime, clip, claimed(runtime, clip, JobKind.POSTER), "poster-360.webp")
     finish(runtime, clip, making)
     assert len(jobs(runtime, clip, JobKind.POSTER, JobState.QUEUED)) == 1
@@ -78,7 +74,7 @@ def test_a_picture_chosen_while_another_cut_is_made_is_that_cuts_picture_too(run
 
 def test_a_picture_that_the_new_cut_was_made_with_is_not_made_again(runtime, make):
     clip = make.clip()
-    say(runtime, posters.choose, clip, 5.0, by=STAFF)
+    act(runtime, posters.choose, clip, 5.0, by=STAFF)
     replaced(runtime, clip, claimed(runtime, clip, JobKind.POSTER), "poster-360.webp")
     propose(runtime, clip)
     finish(runtime, clip, claimed(runtime, clip, JobKind.REMAKE))
@@ -89,7 +85,7 @@ def test_a_picture_made_while_the_clip_is_being_published_is_the_one_that_is_sho
     clip = make.clip(State.APPROVED)
     with runtime.work() as session:
         enqueue(session, session.get_one(Clip, clip.id), JobKind.PUBLISH)
-    say(runtime, posters.choose, clip, 5.0, by=STAFF)
+    act(runtime, posters.choose, clip, 5.0, by=STAFF)
     copying = claimed(runtime, clip, JobKind.PUBLISH)
     with runtime.work() as session:
         begun, _ = publications.begun(session, copying)
@@ -103,7 +99,7 @@ def test_a_picture_made_before_the_copying_begins_moves_no_publication(runtime, 
     clip = make.clip(State.APPROVED)
     with runtime.work() as session:
         waits = enqueue(session, session.get_one(Clip, clip.id), JobKind.PUBLISH, delay=60.0).id
-    say(runtime, posters.choose, clip, 5.0, by=STAFF)
+    act(runtime, posters.choose, clip, 5.0, by=STAFF)
     replaced(runtime, clip, claimed(runtime, clip, JobKind.POSTER), "poster-360.webp")
     assert jobs(runtime, clip, JobKind.PUBLISH, JobState.QUEUED) == [waits]
 
@@ -113,7 +109,7 @@ def test_no_size_of_the_former_picture_stays_beside_a_smaller_new_one(runtime, m
     clip = make.clip(state)
     with runtime.work() as session:
         session.execute(update(Cut).where(Cut.id == clip.cut_id).values(proposals=[2.0]))
-    say(runtime, posters.choose, clip, 2.0, by=STAFF)
+    act(runtime, posters.choose, clip, 2.0, by=STAFF)
     gone = replaced(runtime, clip, claimed(runtime, clip, JobKind.POSTER), "poster-360.webp", "card.jpg")
     with runtime.read() as session:
         pictures = select(Rendition).where(

@@ -1,6 +1,5 @@
 """What a worker may tell the record, and what the record makes of it."""
 
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -14,30 +13,19 @@ from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, enqueue, move
 from portal.models import Clip, CoSignature, Film, Job, JobState, Notice, Publication, Rendition, State
+from tests.factories import act
 
 
 @pytest.fixture
-def clip(make, runtime):
+def clip(make):
     """A clip whose film has just arrived."""
     clip = make.clip(State.PROCESSING)
-    with runtime.work() as session:
-        session.add(
-            Film(
-                id=secrets.token_hex(16),
-                clip_id=clip.id,
-                number=1,
-                key=keys.original(clip.id, "u" * 32, at=db_now(session)),
-                size_bytes=1000,
-                facts={},
-                received_at=db_now(session),
-            )
-        )
+    make.film(clip, 1)
     return clip
 
 
 def ask(runtime, clip, kind=JobKind.TRANSCODE, **options):
-    with runtime.work() as session:
-        return enqueue(session, session.get_one(Clip, clip.id), kind, **options).id
+    return act(runtime, enqueue, clip, kind, **options).id
 
 
 def claim(runtime, job_id, **options):
@@ -90,13 +78,9 @@ def test_a_job_is_not_taken_before_its_time(runtime, clip):
     assert claim(runtime, ask(runtime, clip, delay=30)) is None
 
 
-def test_a_claim_names_the_newest_film(runtime, clip):
-    with runtime.work() as session:
-        at = db_now(session)
-        session.add(
-            Film(id="n" * 32, clip_id=clip.id, number=2, key="o/2", size_bytes=1, facts={}, received_at=at)
-        )
-    assert claim(runtime, ask(runtime, clip)).film_id == "n" * 32
+def test_a_claim_names_the_newest_film(runtime, make, clip):
+    newest = make.film(clip)
+    assert claim(runtime, ask(runtime, clip)).film_id == newest.id
 
 
 def test_an_abandoned_job_is_taken_by_another_and_the_first_may_report_nothing_more(runtime, clip):
@@ -345,15 +329,12 @@ def test_a_preview_of_a_film_that_is_ready_is_not_kept(runtime, clip):
         assert session.get_one(Film, late.film_id).preview == {}
 
 
-def test_what_could_be_watched_of_an_earlier_film_goes_when_the_next_one_is_ready(runtime, clip):
+def test_what_could_be_watched_of_an_earlier_film_goes_when_the_next_one_is_ready(runtime, make, clip):
     with runtime.work() as session:
         session.execute(
             update(Film).where(Film.clip_id == clip.id).values(preview={"files": [{"key": "p/x"}]})
         )
-        at = db_now(session)
-        session.add(
-            Film(id="n" * 32, clip_id=clip.id, number=2, key="o/2", size_bytes=1, facts={}, received_at=at)
-        )
+    make.film(clip)
     assert ready(runtime, clip, ask(runtime, clip))
     with runtime.read() as session:
         assert [film.preview for film in session.scalars(select(Film).where(Film.clip_id == clip.id))] == [

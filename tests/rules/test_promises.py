@@ -22,7 +22,6 @@ from portal.models import (
     Publication,
     Rendition,
     State,
-    WorkerSeen,
 )
 from portal.storage import Bucket
 
@@ -43,21 +42,15 @@ def write(runtime, statement):
 def shown(make, runtime, moderator):
     """A published clip that was approved by somebody, made by something known; what else there is to find is known."""
     clip = make.clip(State.PUBLISHED, with_objects=True)
+    make.decision(clip, "approve", moderator_id=moderator.id)
     with runtime.work() as session:
-        film = session.scalars(select(Film)).one()
-        session.add(
-            Decision(
-                clip_id=clip.id, film_id=film.id, film_sha256=film.sha256, clip_version=1,
-                moderator_id=moderator.id, verb="approve", made_at=db_now(session),
-            )
-        )  # fmt: skip
         session.execute(update(Cut).values(ffmpeg_version="9.0.2", sandbox="1"))
         for name, words in (
             ("master.m3u8", MASTER),
             ("360.m3u8", RUNG),
             ("audio.m3u8", b"#EXTM3U\naudio.cmfa\n"),
         ):
-            key = keys.made(clip.id, film.id, name)
+            key = keys.made(clip.id, clip.film_id, name)
             runtime.storage.put(Bucket.ORIGINALS, key, words, content_type="text/plain")
             session.execute(update(Rendition).where(Rendition.key == key).values(size_bytes=len(words)))
     return clip
@@ -208,11 +201,10 @@ def test_i28_a_shown_cut_of_unknown_making_or_made_without_walls_or_with_known_h
         (None, ""),
     ],
 )
-def test_i28_is_mended_only_where_the_workers_would_do_better(runtime, shown, new, facts, repair):
+def test_i28_is_mended_only_where_the_workers_would_do_better(runtime, make, shown, new, facts, repair):
     write(runtime, update(Cut).values(sandbox="off"))
     if facts is not None:
-        with runtime.work() as session:
-            session.add(WorkerSeen(name="films@host/0", seen_at=db_now(session), facts=facts))
+        make.worker("films@host/0", **facts)
     assert [(one.invariant, one.repair) for one in new()] == [("I28", repair)]
 
 

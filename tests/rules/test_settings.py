@@ -91,5 +91,11 @@ def test_the_listing_shows_what_counts_read_from_a_file_or_worked_out(tmp_path):
 
 def test_an_address_that_nobody_can_read_is_a_fault_among_the_others(tmp_path):
     with pytest.raises(SettingsError) as caught:
-        read(tmp_path, SITE_URL="http://[::1", MAX_CLIP_SECONDS="long")
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["SITE_URL", "MAX_CLIP_SECONDS"]
+        read(
+            tmp_path,
+            SITE_URL="http://[::1",
+            CDN_PURGE_URL="https://purge.example:x/",
+            MAX_CLIP_SECONDS="long",
+        )
+    named = ["SITE_URL", "CDN_PURGE_URL", "MAX_CLIP_SECONDS"]
+    assert [fault.split(":")[0] for fault in caught.value.faults] == named

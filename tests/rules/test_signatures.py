@@ -3,21 +3,19 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from portal import asking, consent, letters, review, signatures, terms
+from portal import asking, consent, letters, review, signatures
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, Unacceptable
-from portal.lifecycle import OWNER, Actor, ActorKind
+from portal.lifecycle import OWNER
 from portal.models import (
     AuditEvent,
     Clip,
     CoAnswer,
-    Consent,
     ConsentText,
     CoSignature,
     Decision,
-    Film,
     Job,
     Notice,
     NoticeState,
@@ -26,33 +24,9 @@ from portal.models import (
 )
 from portal.notices import NoticeKind
 from portal.signatures import Named
+from tests.rules.agreeing import BY, LEO, MALIK, named_as, respond, send_another
 
 KEY = "a secret key for tests, long enough"
-MALIK, LEO = Named("Malik", "malik@mail.example"), Named("Léo", None, is_minor=True)
-BY = Actor(ActorKind.MODERATOR)
-
-
-@pytest.fixture
-def named(runtime, make):
-    """Names people for a clip in a state: the clip's id and its rows by name."""
-
-    def name(*people, state=State.IN_REVIEW, **columns):
-        clip = make.clip(state, **columns)
-        with runtime.work() as session:
-            held = session.get_one(Clip, clip.id)
-            signatures.declare(session, held, people)
-            return clip, {row.name: row.id for row in signatures.of(session, held)}
-
-    return name
-
-
-def respond(runtime, row_id, answer="agree", **more):
-    with runtime.work() as session:
-        row = session.get_one(CoSignature, row_id)
-        proof = more.pop("proof", consent.NO_PROOF)
-        if answer == "refuse":
-            return signatures.refuse(session, row, proof=proof)
-        return signatures.agree(session, row, proof=proof, brand="Solène", **more)
 
 
 def approve(runtime, clip):
@@ -151,15 +125,23 @@ def test_a_changed_list_asks_only_the_new_ones(runtime, named, session):
     assert [(one.name, one.state) for one in found] == [("Ada", "waiting"), ("Malik", "agreed")]
 
 
-def test_whoever_refused_stays_on_the_list_until_another_film_comes(runtime, named, session):
+def test_whoever_refused_stays_on_the_list_until_another_film_comes(runtime, named, make, session):
     clip, rows = named(MALIK)
     respond(runtime, rows["Malik"], "refuse")
-    for expected in (1, 0):
-        with runtime.work() as writing:
-            signatures.declare(writing, writing.get_one(Clip, clip.id), [])
-            assert len(signatures.of(writing, clip)) == expected
-            later = db_now(writing) + timedelta(hours=1)
-            writing.execute(update(Film).where(Film.clip_id == clip.id).values(received_at=later))
+    named_as(runtime, clip)
+    assert len(signatures.of(session, clip)) == 1
+    session.rollback()
+    send_another(runtime, make, clip)
+    named_as(runtime, clip)
+    assert signatures.of(session, clip) == []
+
+
+def test_a_no_said_before_the_first_film_could_be_watched_is_a_no_to_it(runtime, named, make, session):
+    clip, rows = named(MALIK, state=State.PROCESSING)
+    make.film(clip, 1)
+    respond(runtime, rows["Malik"], "refuse")
+    named_as(runtime, clip)
+    assert len(signatures.of(session, clip)) == 1
 
 
 def test_letters_leave_once_and_only_for_clips_that_can_be_watched(runtime, named, session):
@@ -168,6 +150,16 @@ def test_letters_leave_once_and_only_for_clips_that_can_be_watched(runtime, name
     assert [asking.ask_waiting(runtime.work) for _sweep in range(2)] == [1, 0]
     letter = session.scalars(select(Notice)).one()
     assert (letter.address, letter.about, letter.clip_id) == ("ada@mail.example", rows["Ada"], clip.id)
+    session.rollback()
+    with runtime.work() as writing:
+        row = writing.get_one(CoSignature, rows["Ada"])
+        row.asked_at = db_now(writing) - timedelta(days=1)
+    pressed = []
+    for _press in range(2):
+        with runtime.work() as writing:
+            held, row = writing.get_one(Clip, clip.id), writing.get_one(CoSignature, rows["Ada"])
+            pressed.append(asking.ask(writing, held, row, by=OWNER))
+    assert pressed == [True, False]
 
 
 def test_one_address_is_not_flooded_and_others_are_not_held_up(runtime, named, session):
@@ -271,11 +263,6 @@ def test_people_who_cannot_be_asked_are_named_as_a_fault(person, code):
 # What stays of an answer ---------------------------------------------------------------------------------
 
 
-def named_as(runtime, clip, *people):
-    with runtime.work() as session:
-        signatures.declare(session, session.get_one(Clip, clip.id), people)
-
-
 def test_every_answer_is_kept_as_it_was_given(runtime, named, session):
     clip, rows = named(MALIK)
     for answer, agent in (("agree", "Phone/1"), ("refuse", "Desk/2"), ("agree", "Desk/2")):
@@ -330,122 +317,6 @@ def test_a_no_of_somebody_left_out_is_kept_and_holds_nothing_back(runtime, named
     assert [one.state for one in signatures.dropped(session, session.get_one(Clip, clip.id))] == ["refused"]
     session.rollback()
     approve(runtime, clip)
-
-
-# Until when ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def ending(runtime, named):
-    """A public clip of an owner who agreed until far off, and of people who agreed until so many days from now."""
-
-    def end(days, *people, own_days=900, state=State.PUBLISHED):
-        clip, rows = named(*(people or [MALIK]), state=state)
-        with runtime.work() as session:
-            now = db_now(session)
-            mine = (Consent.clip_id == clip.id, Consent.purpose == "site")
-            session.execute(update(Consent).where(*mine).values(until=now + timedelta(days=own_days)))
-        for row_id in rows.values():
-            respond(runtime, row_id, guardian="Nadia Haddad")
-        with runtime.work() as session:
-            until = db_now(session) + timedelta(days=days)
-            session.execute(update(CoSignature).where(CoSignature.clip_id == clip.id).values(until=until))
-            consent.settle_end(session, session.get_one(Clip, clip.id))
-        return clip, rows
-
-    return end
-
-
-def renew_owner(runtime, clip):
-    with runtime.work() as session:
-        return terms.renew(session, session.get_one(Clip, clip.id), by=OWNER, via="site", brand="Solène")
-
-
-def test_a_clip_is_shown_no_longer_than_anybody_in_it_agreed_to(runtime, named, make, session):
-    make.campaign(term_months=6)
-    clip, rows = named(MALIK, Named("Ada"))
-    with runtime.work() as writing:
-        far = db_now(writing) + timedelta(days=900)
-        writing.execute(update(Consent).where(Consent.purpose == "site").values(until=far))
-    respond(runtime, rows["Malik"])
-    row, held = session.get_one(CoSignature, rows["Malik"]), session.get_one(Clip, clip.id)
-    assert row.until == consent.months_later(row.answered_at, 6)
-    assert held.consent_until == row.until
-    session.rollback()
-    respond(runtime, rows["Malik"], "refuse")
-    assert session.get_one(Clip, clip.id).consent_until == far
-
-
-def test_an_owner_who_prolongs_does_not_prolong_for_the_others(runtime, ending, session):
-    clip, rows = ending(20, own_days=10)
-    assert renew_owner(runtime, clip) is True
-    held, row = session.get_one(Clip, clip.id), session.get_one(CoSignature, rows["Malik"])
-    assert held.consent_until == row.until
-    assert consent.end_of(session, held) > row.until + timedelta(days=600)
-
-
-def test_the_others_are_asked_again_thirty_days_before_their_own_end_exactly_once(runtime, ending, session):
-    clip, rows = ending(29, MALIK, LEO)
-    ending(31)
-    assert [asking.ask_ending(runtime.work) for _sweep in range(2)] == [2, 0]
-    letters_out = session.scalars(select(Notice).where(Notice.clip_id == clip.id).order_by(Notice.id)).all()
-    assert [(one.kind, one.address, one.person_id, one.about) for one in letters_out] == [
-        ("co_renewal", MALIK.email, None, rows["Malik"]),
-        ("co_ending", None, clip.owner_id, rows["Malik"]),
-        ("co_ending", None, clip.owner_id, rows["Léo"]),
-    ]
-    assert [one.facts["is_asked"] for one in letters_out[1:]] == [True, False]
-
-
-def test_their_new_yes_moves_the_end_on_and_keeps_the_first(runtime, ending, session):
-    clip, rows = ending(20)
-    assert respond(runtime, rows["Malik"]) is True
-    held = session.get_one(Clip, clip.id)
-    assert held.consent_until > db_now(session) + timedelta(days=600)
-    assert [one.answer for one in signatures.answers(session, held)] == ["agreed", "agreed"]
-    verbs = session.scalars(select(AuditEvent.verb).where(AuditEvent.verb.like("cosign%")))
-    assert verbs.all() == ["cosign_agree", "cosign_renew"]
-    session.rollback()
-    assert respond(runtime, rows["Malik"]) is False
-
-
-def test_an_expired_clip_comes_back_only_when_the_last_of_them_has_prolonged(runtime, ending, session):
-    clip, rows = ending(-1, own_days=-2)
-    terms.expire_due(runtime.work)
-    renew_owner(runtime, clip)
-    assert session.get_one(Clip, clip.id).state == State.EXPIRED
-    session.rollback()
-    respond(runtime, rows["Malik"])
-    assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
-
-
-def test_somebody_taken_off_the_list_shortens_nothing(runtime, ending, session):
-    clip, _rows = ending(20, state=State.IN_REVIEW)
-    named_as(runtime, clip)
-    assert session.get_one(Clip, clip.id).consent_until > db_now(session) + timedelta(days=800)
-
-
-def test_an_answer_calls_off_the_letters_that_ask_for_it(runtime, ending, session):
-    clip, rows = ending(20)
-    asking.ask_ending(runtime.work)
-    respond(runtime, rows["Malik"])
-    states = set(session.scalars(select(Notice.state).where(Notice.clip_id == clip.id)))
-    assert states == {NoticeState.CANCELLED}
-
-
-# Another film --------------------------------------------------------------------------------------------
-
-
-def test_those_who_agreed_are_told_once_of_another_film(runtime, named, session):
-    clip, rows = named(MALIK, Named("Ada", "ada@mail.example"), LEO)
-    for name in ("Malik", "Léo"):
-        respond(runtime, rows[name], guardian="Nadia Haddad")
-    told = []
-    for later in (timedelta(hours=-1), timedelta(hours=1), timedelta(hours=1)):
-        with runtime.work() as writing:
-            film = writing.scalars(select(Film).where(Film.clip_id == clip.id)).one()
-            film.received_at = db_now(writing) + later
-            asking.tell_of_new_film(writing, writing.get_one(Clip, clip.id), film)
-        told.append(session.scalars(select(Notice.address).where(Notice.kind == "co_film_changed")).all())
-        session.rollback()
-    assert told == [[], [MALIK.email], [MALIK.email]]
+    # The clip is to be public all the same: the no counts once more, and takes it down.
+    assert [respond(runtime, rows["Malik"], "refuse") for _press in range(2)] == [True, False]
+    assert session.get_one(Clip, clip.id).state == State.REMOVED

@@ -9,7 +9,7 @@ from portal import campaigns, people, readiness, submission
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, Unacceptable
 from portal.lifecycle import OWNER
-from portal.models import AuditEvent, Campaign, Clip, ClipLink, Film, Notice, State
+from portal.models import AuditEvent, Campaign, Clip, ClipLink, Notice, State
 from portal.submission import Texts
 
 WHOLE = Texts(email="lea@mail.example", first_name="Léa", title="Lille – Biarritz", speech_lang="fr")
@@ -150,29 +150,22 @@ def test_words_that_a_moderator_decided_on_stay(runtime, make):
         submission.edit(session, session.get_one(Clip, clip.id), Texts(title="Autre"), by=OWNER)
 
 
-def processing(make, runtime, **columns):
+def processing(make, **columns):
     """A clip whose film is ready while its texts are not."""
     clip = make.clip(State.PROCESSING, **columns)
-    with runtime.work() as session:
-        now = db_now(session)
-        session.add(
-            Film(
-                id="f" * 32, clip_id=clip.id, number=1, key=f"o/{clip.id}", size_bytes=9, facts={},
-                received_at=now, ready_at=now,
-            )
-        )  # fmt: skip
+    make.film(clip, 1, is_ready=True)
     return clip
 
 
 def test_the_last_missing_word_hands_a_ready_film_to_review(runtime, make, session):
-    clip = processing(make, runtime, title="")
+    clip = processing(make, title="")
     with runtime.work() as writing:
         submission.edit(writing, writing.get_one(Clip, clip.id), Texts(title="Le Galibier"), by=OWNER)
     assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
 
 
 def test_the_last_missing_consent_hands_a_ready_film_to_review(runtime, make, session):
-    clip = processing(make, runtime)
+    clip = processing(make)
     with runtime.work() as writing:
         mine = writing.get_one(Clip, clip.id)
         submission.agree(writing, mine, (), by=OWNER, site=runtime.settings.site, taken_back={"adult"})
@@ -227,7 +220,7 @@ def test_nothing_is_answered_where_nothing_was_asked(runtime, make):
 
 
 def test_an_address_that_comes_after_the_film_brings_one_receipt(runtime, make, session):
-    clip = processing(make, runtime, title="")
+    clip = processing(make, title="")
     with runtime.work() as writing:
         writing.execute(update(Clip).values(owner_id=None))
     for _again in range(2):

@@ -5,11 +5,23 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import consent, signatures, submission, terms, uses, withdrawal
+from portal import (
+    consent,
+    leases,
+    letters,
+    lifecycle,
+    publications,
+    signatures,
+    submission,
+    terms,
+    uses,
+    withdrawal,
+)
 from portal.database import db_now
 from portal.errors import Missing
 from portal.lifecycle import OWNER, Actor, ActorKind
-from portal.models import AuditEvent, Clip, Notice, State
+from portal.models import AuditEvent, Clip, Consent, Job, Notice, State
+from tests.factories import act
 
 ALL = ("site", "adult", "social", "ads")
 BY = Actor(ActorKind.MODERATOR, 7)
@@ -77,6 +89,45 @@ def test_with_the_term_they_end_too(runtime, shown, administrator, session):
     terms.expire_due(runtime.work)
     assert told(session) == [(administrator.id, ["social", "ads"], "expired")]
     assert {one[2] for one in listed(session)} == {"expired"}
+
+
+def publish(runtime, clip):
+    act(runtime, lifecycle.move, clip, "approve", by=BY)
+    with runtime.work() as session:
+        asked = select(Job.id).where(Job.clip_id == clip.id, Job.kind == "publish", Job.state == "queued")
+        held = leases.claim(session, session.scalars(asked).one())
+        publication, _files = publications.begun(session, held)
+        assert publications.published(session, held, publication.id)
+
+
+def test_what_was_stopped_with_the_clip_begins_anew_with_it_and_ends_aloud(
+    runtime, shown, administrator, session
+):
+    with runtime.work() as writing:
+        over = db_now(writing) - timedelta(days=1)
+        writing.execute(update(Clip).values(consent_until=over))
+        writing.execute(update(Consent).where(Consent.purpose == "site").values(until=over))
+    terms.expire_due(runtime.work)
+    assert act(runtime, uses.stopped, shown, "ads", by=BY)
+    act(runtime, terms.renew, shown, by=OWNER, via="site", brand="Solène")
+    publish(runtime, shown)
+    take_back(runtime, shown, "ads")
+    assert told(session)[1:] == [(administrator.id, ["ads"], "revoked")]
+    assert listed(session) == [(shown.id, "ads", "revoked")]
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_only_of_a_clip_that_is_public_the_letter_says_that_it_stays(
+    runtime, shown, administrator, session, stays
+):
+    if not stays:
+        act(runtime, lifecycle.move, shown, "unpublish", by=BY)
+    take_back(runtime, shown, "ads")
+    letter = session.scalars(select(Notice).where(Notice.kind == "use_taken_back")).one()
+    mail = letters.compose(session, letter, site=runtime.settings.site, link="http://portal.test/x")
+    for part in (mail.text, mail.html):
+        assert "est revenu sur un accord" in part
+        assert ("reste sur le site" in part) is stays
 
 
 def test_what_somebody_in_the_film_takes_down_is_taken_down_elsewhere_too(runtime, shown, session):

@@ -1,22 +1,20 @@
 """Taking a clip back, thinking again, being forgotten."""
 
-import secrets
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
-from portal import keys, notices, submission, withdrawal
+from portal import notices, review, submission, terms, withdrawal
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
-from portal.lifecycle import CLOCK, OWNER, enqueue
+from portal.lifecycle import CLOCK, OWNER, Actor, ActorKind, enqueue
 from portal.models import (
     AuditEvent,
     Clip,
     ClipTheme,
     Consent,
-    Film,
     Job,
     JobState,
     Notice,
@@ -26,31 +24,17 @@ from portal.models import (
     State,
 )
 from portal.notices import NoticeKind
+from tests.factories import act
+
+BY = Actor(ActorKind.MODERATOR)
 
 
-def withdraw(runtime, clip, *, ago=timedelta(0)):
-    with runtime.work() as session:
-        withdrawal.withdraw(session, session.get_one(Clip, clip.id), by=OWNER)
-    if ago:
-        with runtime.work() as session:
-            then = db_now(session) - ago
-            session.execute(update(Clip).where(Clip.id == clip.id).values(state_since=then))
+def withdraw(runtime, clip):
+    act(runtime, withdrawal.withdraw, clip, by=OWNER)
 
 
 def restore(runtime, clip):
-    with runtime.work() as session:
-        withdrawal.restore(session, session.get_one(Clip, clip.id), by=OWNER)
-
-
-def add_film(runtime, clip, *, is_ready):
-    with runtime.work() as session:
-        now, number = db_now(session), secrets.token_hex(16)
-        key = keys.original(clip.id, "f" * 32, at=now)
-        ready_at = now if is_ready else None
-        film = Film(
-            id=number, clip_id=clip.id, number=1, key=key, size_bytes=9, received_at=now, ready_at=ready_at
-        )
-        session.add(film)
+    act(runtime, withdrawal.restore, clip, by=OWNER)
 
 
 def test_a_withdrawn_clip_is_out_of_sight_at_once_and_its_files_are_to_be_deleted(
@@ -72,16 +56,18 @@ def test_a_second_withdrawal_is_a_conflict(runtime, make):
 
 def test_within_a_day_the_clip_goes_back_to_review_not_to_the_public(runtime, make, session):
     clip = make.clip(State.PUBLISHED)
-    withdraw(runtime, clip, ago=timedelta(hours=23))
+    withdraw(runtime, clip)
+    make.age(clip, timedelta(hours=23))
     restore(runtime, clip)
     assert session.get_one(Clip, clip.id).state == State.IN_REVIEW
 
 
 def test_after_a_day_there_is_no_way_back(runtime, make):
     clip = make.clip(State.PUBLISHED)
-    withdraw(runtime, clip, ago=timedelta(hours=25))
-    with pytest.raises(Conflict) as refused, runtime.work() as session:
-        withdrawal.restore(session, session.get_one(Clip, clip.id), by=OWNER)
+    withdraw(runtime, clip)
+    make.age(clip, timedelta(hours=25))
+    with pytest.raises(Conflict) as refused:
+        restore(runtime, clip)
     assert refused.value.code == Code.UNDO_TOO_LATE
 
 
@@ -114,7 +100,7 @@ def test_a_film_that_was_still_being_made_is_made_anew_when_the_withdrawal_is_un
     runtime, make, session, bells
 ):
     clip = make.clip(State.PROCESSING)
-    add_film(runtime, clip, is_ready=False)
+    make.film(clip, 1)
     withdraw(runtime, clip)
     bells.clear()
     restore(runtime, clip)
@@ -124,7 +110,7 @@ def test_a_film_that_was_still_being_made_is_made_anew_when_the_withdrawal_is_un
 
 def test_a_film_that_waits_for_its_owners_words_is_not_made_a_second_time(runtime, make, session, bells):
     clip = make.clip(State.PROCESSING, title="")
-    add_film(runtime, clip, is_ready=True)
+    make.film(clip, 1, is_ready=True)
     withdraw(runtime, clip)
     bells.clear()
     restore(runtime, clip)
@@ -134,12 +120,43 @@ def test_a_film_that_waits_for_its_owners_words_is_not_made_a_second_time(runtim
 
 def test_a_look_at_the_film_that_the_withdrawal_called_off_is_asked_for_again(runtime, make, session):
     clip = make.clip(State.IN_REVIEW)
-    with runtime.work() as writing:
-        enqueue(writing, writing.get_one(Clip, clip.id), JobKind.SIGNALS, film_id=clip.film_id)
+    act(runtime, enqueue, clip, JobKind.SIGNALS, film_id=clip.film_id)
     withdraw(runtime, clip)
     restore(runtime, clip)
     asked = select(Job.state).where(Job.kind == JobKind.SIGNALS)
     assert sorted(session.scalars(asked)) == [JobState.CANCELLED, JobState.QUEUED]
+
+
+def test_a_request_for_changes_that_had_not_left_leaves_when_the_withdrawal_is_undone(
+    runtime, make, session, bells
+):
+    clip = make.clip(State.IN_REVIEW)
+    act(
+        runtime, review.request_changes, clip, [review.GivenReason("plate")], by=BY, seen_version=clip.version
+    )
+    withdraw(runtime, clip)
+    told = session.scalars(select(Notice).where(Notice.kind == NoticeKind.CHANGES_REQUESTED)).one()
+    assert told.state == NoticeState.CANCELLED
+    session.rollback()
+    bells.clear()
+    restore(runtime, clip)
+    assert session.get_one(Notice, told.id).state == NoticeState.WAITING
+    assert (JobKind.TELL, str(told.id)) in [(bell.kind, bell.subject) for bell in bells]
+
+
+def test_a_reminder_of_the_terms_end_that_had_not_left_is_written_anew_when_the_withdrawal_is_undone(
+    runtime, make, session
+):
+    clip = make.clip(State.PUBLISHED)
+    with runtime.work() as writing:
+        until = db_now(writing) + timedelta(days=20)
+        writing.execute(update(Clip).where(Clip.id == clip.id).values(consent_until=until))
+    assert terms.ask_again(runtime.work) == 1
+    withdraw(runtime, clip)
+    restore(runtime, clip)
+    assert [terms.ask_again(runtime.work) for _sweep in range(2)] == [1, 0]
+    states = select(Notice.state).where(Notice.kind == NoticeKind.RENEWAL).order_by(Notice.id)
+    assert session.scalars(states).all() == [NoticeState.CANCELLED, NoticeState.WAITING]
 
 
 def test_letters_that_are_not_true_any_more_are_called_off_and_a_refusals_reasons_are_not(
@@ -163,17 +180,16 @@ def test_letters_that_are_not_true_any_more_are_called_off_and_a_refusals_reason
 @pytest.mark.parametrize(("said", "kept"), [("sold", {"why": "sold"}), ("Léa m’a quitté", {}), ("", {})])
 def test_why_somebody_leaves_is_kept_as_a_word_of_ours_or_not_at_all(runtime, make, session, said, kept):
     clip = make.clip(State.PUBLISHED)
-    with runtime.work() as writing:
-        withdrawal.withdraw(writing, writing.get_one(Clip, clip.id), by=OWNER, why=said)
+    act(runtime, withdrawal.withdraw, clip, by=OWNER, why=said)
     assert session.scalars(select(AuditEvent.detail).where(AuditEvent.verb == "withdraw")).one() == kept
 
 
 def test_an_erasure_that_failed_is_asked_for_again_the_next_day(runtime, make, session):
     clip = make.clip(State.PUBLISHED)
-    withdraw(runtime, clip, ago=timedelta(days=3))
-    with runtime.work() as writing:
-        assert withdrawal.erase_if_due(writing, writing.get_one(Clip, clip.id))
-        assert not withdrawal.erase_if_due(writing, writing.get_one(Clip, clip.id))
+    withdraw(runtime, clip)
+    make.age(clip, timedelta(days=3))
+    assert act(runtime, withdrawal.erase_if_due, clip)
+    assert not act(runtime, withdrawal.erase_if_due, clip)
     for ago, due in ((timedelta(hours=23), []), (timedelta(hours=25), [clip.id])):
         with runtime.work() as writing:
             then = db_now(writing) - ago
@@ -186,12 +202,12 @@ def test_an_erasure_that_failed_is_asked_for_again_the_next_day(runtime, make, s
 
 def test_erasure_falls_due_when_it_cannot_be_undone_any_more_and_is_asked_for_once(runtime, make, session):
     due, fresh = make.clip(State.PUBLISHED), make.clip(State.PUBLISHED)
-    withdraw(runtime, due, ago=timedelta(hours=24, minutes=1))
-    withdraw(runtime, fresh, ago=timedelta(hours=23, minutes=59))
+    for clip, ago in ((due, timedelta(hours=24, minutes=1)), (fresh, timedelta(hours=23, minutes=59))):
+        withdraw(runtime, clip)
+        make.age(clip, ago)
     assert [clip.id for clip in withdrawal.due_for_erasure(session)] == [due.id]
     session.rollback()
-    with runtime.work() as writing:
-        withdrawal.erase_request(writing, writing.get_one(Clip, due.id), by=CLOCK)
+    act(runtime, withdrawal.erase_request, due, by=CLOCK)
     assert withdrawal.due_for_erasure(session) == []
     asked = select(Job.state).where(Job.kind == JobKind.ERASE)
     assert session.scalars(asked).all() == [JobState.QUEUED]
@@ -199,17 +215,15 @@ def test_erasure_falls_due_when_it_cannot_be_undone_any_more_and_is_asked_for_on
 
 def test_a_clip_in_sight_cannot_be_erased(runtime, make):
     clip = make.clip(State.PUBLISHED)
-    with pytest.raises(Conflict), runtime.work() as session:
-        withdrawal.erase_request(session, session.get_one(Clip, clip.id), by=OWNER)
+    with pytest.raises(Conflict):
+        act(runtime, withdrawal.erase_request, clip, by=OWNER)
 
 
 def test_erasing_forgets_words_person_files_and_links_but_keeps_what_was_agreed_to(runtime, make, session):
     clip = make.clip(State.PUBLISHED, themes=[make.theme("trajets")])
-    with runtime.work() as writing:
-        token = submission.new_link(writing, clip)
+    token = make.link(clip)
     withdraw(runtime, clip)
-    with runtime.work() as writing:
-        withdrawal.erased(writing, writing.get_one(Clip, clip.id), by=CLOCK)
+    act(runtime, withdrawal.erased, clip, by=CLOCK)
     bare = session.get_one(Clip, clip.id)
     assert (bare.state, bare.title, bare.first_name, bare.city, bare.search_text) == (
         State.ERASED,
@@ -230,6 +244,5 @@ def test_an_owner_of_another_clip_is_not_forgotten_with_the_first(runtime, make,
     owner = make.person()
     clip, _other = make.clip(State.PUBLISHED, owner=owner), make.clip(State.PUBLISHED, owner=owner)
     withdraw(runtime, clip)
-    with runtime.work() as writing:
-        withdrawal.erased(writing, writing.get_one(Clip, clip.id), by=CLOCK)
+    act(runtime, withdrawal.erased, clip, by=CLOCK)
     assert session.get_one(Person, owner.id).email == owner.email

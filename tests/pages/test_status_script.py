@@ -1,0 +1,77 @@
+"""An owner's page that goes on to another state by itself takes nobody's place away; needs no film and no portal."""
+
+from playwright.sync_api import expect
+
+from tests.pages.test_scripts import page, written  # noqa: F401 - the fixture
+
+WAYS = (
+    '<main id="contenu" tabindex="-1"><div id="where" data-state="{state}" data-clip="c"{poll}><h1>{state}</h1></div>'
+    '<div id="film" data-film="{film}"><form action="/play"><button>Lire {film}</button></form></div>'
+    '<details open><summary id="texts">Changer les textes</summary><form><input id="title" name="title"></form></details>'
+    '<p style="height: 3000px"></p>{more}<a href="/withdraw">Retirer</a></main>'
+)
+
+
+def shows(folder, state, *, film="first", more=""):
+    poll = " data-poll" if state == "processing" else ""
+    written(folder, "index.html", WAYS.format(state=state, poll=poll, film=film, more=more), "status.js")
+
+
+def opened(page, folder, *, on):  # noqa: F811 - the fixture's page
+    """The page of a film that is being made, and somebody on it."""
+    shows(folder, "processing", more='<form action="/again"><button>Écrire de nouveau</button></form>')
+    page.clock.install()
+    page.goto("/index.html")
+    page.evaluate("() => { window.stays = true; }")
+    page.locator(on).focus()
+    return page.evaluate("() => scrollY")
+
+
+def stays(page):  # noqa: F811 - the fixture's page
+    page.wait_for_load_state()
+    return page.evaluate("() => window.stays === true")
+
+
+def state(page, now):  # noqa: F811 - the fixture's page
+    expect(page.locator("#where")).to_have_attribute("data-state", now)
+
+
+def test_whoever_is_on_a_link_is_on_it_again_and_nothing_jumps(page, tmp_path):  # noqa: F811
+    at = opened(page, tmp_path, on="[href='/withdraw']")
+    assert at > 1000
+    shows(tmp_path, "in_review", more='<form action="/again"><button>Écrire de nouveau</button></form>')
+    page.clock.run_for(2500)
+    state(page, "in_review")
+    expect(page.locator("[href='/withdraw']")).to_be_focused()
+    assert not stays(page)
+    assert page.evaluate("() => scrollY") == at
+
+
+def test_whose_button_is_gone_is_led_to_what_the_page_says_now(page, tmp_path):  # noqa: F811
+    opened(page, tmp_path, on="[action='/again'] button")
+    shows(tmp_path, "in_review")
+    page.clock.run_for(2500)
+    state(page, "in_review")
+    expect(page.locator("#contenu")).to_be_focused()
+
+
+def test_whoever_is_in_an_open_form_keeps_the_page_until_leaving_it(page, tmp_path):  # noqa: F811
+    opened(page, tmp_path, on="#title")
+    shows(tmp_path, "in_review")
+    page.clock.run_for(2500)
+    state(page, "in_review")
+    page.clock.run_for(60_000)
+    expect(page.locator("#title")).to_be_focused()
+    assert stays(page)
+    page.locator("[href='/withdraw']").focus()
+    page.clock.run_for(31_000)
+    expect(page.locator("[href='/withdraw']")).to_be_focused()
+    assert not stays(page)
+
+
+def test_whoever_is_on_the_player_is_on_the_one_that_takes_its_place(page, tmp_path):  # noqa: F811
+    opened(page, tmp_path, on="#film button")
+    shows(tmp_path, "processing", film="whole")
+    page.clock.run_for(2500)
+    expect(page.get_by_role("button", name="Lire whole")).to_be_focused()
+    assert stays(page)
