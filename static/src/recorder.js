@@ -306,6 +306,8 @@ part("restart").onclick = async () => {
   mode = "ending";
   await ended();
   await takes.drop(take.id).catch(() => 0);
+  // The camera may have gone meanwhile.
+  if (mode !== "ending") return;
   past = since = 0;
   main.focus();
   begin();

@@ -4,11 +4,36 @@ import { Sender } from "./lib/send.js";
 
 const find = (page, id) => page.getElementById(id), here = () => find(document, "where");
 const watches = () => [...document.querySelectorAll("video")].some(v => !v.paused && !v.ended);
-// 2, 4, 8 … 30 seconds; another state means another page, but never while somebody writes or watches.
+// 2, 4, 8 … 30 seconds; another state means another page, but never while somebody writes, watches or is in what is open.
 let pause = 2, touched = false;
 const touch = e => { if (e.target.type !== "file") touched = true; };
 addEventListener("input", touch);
 addEventListener("change", touch);
+const isBusy = () => touched || watches() || Boolean(document.activeElement?.closest("dialog[open], details[open]"));
+
+// Whoever is somewhere on the page, by keyboard or by ear, is there again on the one that comes: found by its id, its
+// name, where it leads, or what it lies in; else at the top of what the page says.
+const PLACE = `place:${location.pathname}`;
+function place() {
+  const one = document.activeElement, at = one?.closest("[id], [name], [href], form");
+  const is = name => at.hasAttribute(name) ? `[${name}="${CSS.escape(at.getAttribute(name))}"]` : "";
+  return at ? `${at.localName}${["id", "name", "href", "action"].map(is).join("")}${at === one ? "" : ` ${one.localName}`}` : "";
+}
+function goTo(was) {
+  const found = document.querySelector(was);
+  found?.focus({ preventScroll: true });
+  if (!found || found !== document.activeElement) find(document, "contenu").focus({ preventScroll: true });
+}
+function anew() {
+  try { sessionStorage[PLACE] = place(); } catch { /* then the browser begins at the top */ }
+  location.reload();
+}
+try {
+  const was = sessionStorage[PLACE];
+  delete sessionStorage[PLACE];
+  // What is made by other scripts is there by then.
+  if (was) addEventListener("load", () => goTo(was));
+} catch { /* as above */ }
 
 // The call's page forgets a clip only when all of it is known to be here; one that it began is told which it is.
 function told() {
@@ -27,9 +52,9 @@ if (card) {
   const sender = new Sender(card, async () => ({ id, token }));
   // What somebody writes meanwhile, or watches, is not swept away: the card says that the film is in.
   sender.addEventListener("done", () => {
-    if (touched || watches()) { here().toggleAttribute("data-poll", true); if (!asks) look(); return; }
+    if (isBusy()) { here().toggleAttribute("data-poll", true); if (!asks) look(); return; }
     sender.leaving = true;
-    location.reload();
+    anew();
   });
 }
 
@@ -37,24 +62,27 @@ if (card) {
 async function show(page) {
   const old = find(document, "film"), fresh = find(page, "film");
   if (!old || !fresh || fresh.dataset.film === old.dataset.film || watches()) return;
+  const held = old.contains(document.activeElement) && place();
   old.replaceWith(document.adoptNode(fresh));
   const script = [...page.scripts].find(one => /\/player-/.test(one.src));
   if (script) await import(script.src);
+  if (held && document.activeElement === document.body) goTo(held);
 }
 
+// A page that somebody is busy on says where the clip is; the rest of it follows as soon as it may.
 let asks = true;
+const shown = here().dataset.state, isLate = () => !touched && here().dataset.state !== shown;
 async function look() {
-  asks = here().hasAttribute("data-poll");
+  asks = here().hasAttribute("data-poll") || isLate();
   if (!asks) return;
   if (!document.hidden) {
     try {
       const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html"), fresh = find(page, "where");
       if (answer.ok && fresh) {
-        const isSame = fresh.dataset.state === here().dataset.state;
-        if (!isSame && !touched && !watches()) { location.reload(); return; }
+        if (fresh.dataset.state !== shown && !isBusy()) { anew(); return; }
         await show(page);
-        if ((isSame || touched) && fresh.textContent !== here().textContent) here().replaceWith(document.adoptNode(fresh));
+        if (fresh.textContent !== here().textContent) here().replaceWith(document.adoptNode(fresh));
       }
     } catch { /* offline: later */ }
     // A film that has just arrived can be watched within seconds.

@@ -121,7 +121,7 @@ export class Upload extends EventTarget {
       if (outcome === 200) {
         this.#held.set(n, Math.min(this.#partSize, this.total - (n - 1) * this.#partSize));
         this.#tries = 0;
-        if (this.state === "stalled" || this.state === "offline") this.#set("sending");
+        this.#set(this.state === "stalled" || this.state === "offline" ? "sending" : this.state);
         return;
       }
       if (outcome === 404) throw new Fault(404);

@@ -147,6 +147,13 @@ def link_of(words, part):
     return found[0].rstrip(".,)")
 
 
+def tokens_mailed(portal):
+    """What opens something, in all letters that lie here now."""
+    letters = (message_from_string(raw, policy=policy.default) for raw in portal.mails())
+    words = "\n".join(letter.get_body(("plain",)).get_content() for letter in letters)
+    return set(re.findall(r"/(?:s|i|a|me/enter|me/erase)/([\w-]{16,})", words))
+
+
 def confirm(api, told):
     """The owner opens the letter: until then no moderator looks."""
     token = letter_link(api.portal, told["id"]).rpartition("/")[2]

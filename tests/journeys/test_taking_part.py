@@ -5,9 +5,18 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import answered, letter_to, link_of, sign_in, until, until_state
-from tests.journeys.test_recorder import PIECES, films, is_in, part
+from tests.journeys.conftest import PASSWORD, WAIT_MS
+from tests.journeys.filming import PIECES, films, is_in, part
+from tests.journeys.steps import (
+    answered,
+    letter_to,
+    link_of,
+    sign_in,
+    tiny,
+    tokens_mailed,
+    until,
+    until_state,
+)
 from tests.journeys.test_whole_way import approve
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
@@ -84,9 +93,22 @@ def asks_for_a_change(desk):
     desk.keyboard.press("c")
     desk.wait_for_url("**/request-changes")
     desk.locator("input[name=reason]").first.check()
-    desk.locator("textarea[id^=words-]").first.fill("Pouvez-vous préciser le titre ?")
+    desk.locator("textarea[id^=words-]").first.fill("Pouvez-vous filmer le col lui-même ?")
     desk.locator("button[value=send]").click()
     desk.wait_for_url(re.compile(r"/studio/review"))
+
+
+def answers_with_a_film(owner, folder):
+    """From the clip's own page, which goes on by itself; the version before can still be watched."""
+    page = owner.page
+    expect(page.locator("#send-title")).to_have_text("Envoyer une nouvelle version")
+    page.locator("[data-part=file]").set_input_files(tiny(folder, "the pass", seconds=1))
+    where = page.locator("#where")
+    expect(where).to_have_attribute("data-state", "processing")
+    expect(where).to_have_attribute("data-state", "in_review", timeout=WAIT_MS)
+    expect(page.get_by_role("heading", name="La nouvelle version")).to_be_visible()
+    expect(page.get_by_role("heading", name="La version d’avant")).to_be_visible()
+    owner.axe()
 
 
 def erases_now(owner, portal, status):
@@ -138,10 +160,8 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     asks_for_a_change(staff.page)
     page.goto(status)
     until_state(page, "changes_requested")
-    expect(page.get_by_text("Pouvez-vous préciser le titre")).to_be_visible()
-    page.get_by_label("Un titre, avec vos mots").fill("Le col avant l’orage, vu du Galibier")
-    page.get_by_role("button", name="Répondre avec ces textes").click()
-    until_state(page, "in_review")
+    expect(page.get_by_text("Pouvez-vous filmer le col")).to_be_visible()
+    answers_with_a_film(owner, tmp_path)
 
     open_sheet(staff.page, portal)
     approve(staff.page)
@@ -158,6 +178,8 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     public.evaluate("() => document.querySelector('video').play()")
     letter_to(portal, OWNER, "a été regardé")
 
+    tokens = tokens_mailed(portal) | {status.rpartition("/")[2]}
+
     # She takes it back, does not wait for the day to end, and gets her receipt.
     page.goto(status)
     page.get_by_role("link", name="Retirer mon clip").click()
@@ -172,3 +194,10 @@ def test_an_invitation_becomes_a_clip_others_agree_to_and_ends_with_a_receipt(
     owner.axe()
     owner.fits()
     answered(lambda: portal.cli("fsck"), lambda told: "agree" in told)
+
+    # Nothing that opens something stands in what the portal wrote of itself meanwhile, and nobody's address.
+    tokens |= tokens_mailed(portal)
+    logs = portal.logs()
+    assert len(tokens) > 4
+    assert "Ctrl-C stops everything" in logs
+    assert [one for one in (*tokens, OWNER, FRIEND) if one in logs] == []
