@@ -4,12 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import crowd, fsck, gallery, pages, queue, transcode, upload
+from bench import chunks, crowd, duplicates, fsck, gallery, pages, queue, transcode, upload
 from bench.figures import Figure, Row
 from config import ROOT
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row | Figure]]] = {
+    "chunks": chunks.run,
     "crowd": crowd.run,
+    "duplicates": duplicates.run,
+    "crowd-hostile": crowd.beside_hostile,
     "fsck": fsck.run,
     "gallery": gallery.run,
     "pages": pages.run,

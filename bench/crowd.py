@@ -1,4 +1,4 @@
-"""200 phones that send at 25 kB/s each, through the real portal's door, and how long its pages take meanwhile."""
+"""How long pages take beside 200 phones that send at 25 kB/s each, and beside 20 hostile films that arrive at once."""
 
 import http.client
 import socket
@@ -13,10 +13,16 @@ from urllib.parse import urlsplit
 
 from bench.figures import Figure, Row
 from bench.portal import called, portal
+from portal.carrier import put
+from portal.errors import PortalError
+from tests.hostile import clay as honest
+from tests.hostile.cases import Clay
+from tests.hostile.corpus import ALL
 
 PHONES, RATE, FILM_BYTES = 200, 25_000, 6_000_000
 SLICE = 2_500
 ASKED = 150
+HOSTILE, PAUSE = 20, 2.0
 PAGES = ("/fr/", "/fr/participate/bench", "/api/v1/clips")
 
 
@@ -29,6 +35,7 @@ class Crowd:
     sent: list[int] = field(default_factory=lambda: [0] * PHONES)
     parts: list[int] = field(default_factory=lambda: [0] * PHONES)
     faults: list[str] = field(default_factory=list)
+    turned_away: list[str] = field(default_factory=list)
 
 
 def run() -> Iterator[Row | Figure]:
@@ -53,6 +60,75 @@ def run() -> Iterator[Row | Figure]:
         pair = (p95(busy[page]), p95(idle[page]))
         yield Row(f"{page}: 95th of 100 beside {PHONES} phones / alone", "s", (pair,))
         yield Figure(f"{page}: beside {PHONES} phones", "ms", tuple(1000 * one for one in busy[page]))
+
+
+def beside_hostile() -> Iterator[Row | Figure]:
+    """(G4) Pages alone, then pages while 20 hostile films arrive at once; each comes again as soon as it is judged."""
+    with tempfile.TemporaryDirectory() as folder, portal(Path(folder)) as address:
+        films = hostile_films(Path(folder) / "clay")
+        idle = {page: asked(address, page) for page in PAGES}
+        crowd = Crowd(address)
+        senders = [
+            threading.Thread(target=sender, args=(crowd, place, film), daemon=True)
+            for place, film in enumerate(films)
+        ]
+        for one in senders:
+            one.start()
+        busy = {page: asked(address, page) for page in PAGES}
+        # Each of them was in the way at least once.
+        until(lambda: crowd.faults or all(crowd.sent[: len(films)]))
+        judged = sum(crowd.parts)
+        crowd.ends.set()
+        for one in senders:
+            one.join(30)
+    if crowd.faults:
+        raise RuntimeError(crowd.faults[0])
+    yield Figure(f"{len(films)} hostile films: judged meanwhile", "films", (judged,))
+    yield Figure(f"{len(films)} hostile films: calls turned away", "calls", (len(crowd.turned_away),))
+    for page in PAGES:
+        pair = (p95(busy[page]), p95(idle[page]))
+        yield Row(f"{page}: 95th of 100 beside {len(films)} hostile films / alone", "s", (pair,))
+        yield Figure(f"{page}: 95th of 100 beside {len(films)} hostile films", "ms", (1000 * pair[0],))
+
+
+def hostile_films(folder: Path) -> list[bytes]:
+    """Those of the tests' corpus that only the tools can judge, and bombs that the inspector counts, 20 in all."""
+    folder.mkdir(exist_ok=True)
+    clay = Clay(honest.films(folder), folder)
+    refused = [one for one in ALL if one.code is not None]
+    dear = [one for one in refused if one.where == "tools"] + [one for one in refused if one.name[0] == "b"]
+    return [one.write(clay) for one in dear[:HOSTILE]]
+
+
+def sender(crowd: Crowd, place: int, film: bytes) -> None:
+    """Somebody who sends the same hostile film again and again, as quickly as it is judged."""
+    try:
+        while not crowd.ends.is_set():
+            try:
+                crowd.parts[place] += is_judged(crowd, place, film)
+            except RuntimeError as error:
+                # A portal that is too busy says so; whoever means harm comes again all the same.
+                crowd.turned_away.append(str(error))
+                crowd.ends.wait(PAUSE)
+    except (OSError, PortalError, http.client.HTTPException) as error:
+        crowd.faults.append(repr(error))
+
+
+def is_judged(crowd: Crowd, place: int, film: bytes) -> bool:
+    """Send the film as a new clip and wait until the portal has refused it; False when the run ended before."""
+    told = called(crowd.address, "POST", "/submissions", {"campaign": "bench"})
+    token, state = told["token"], f"/submissions/{told['id']}"
+    file = {"submission_id": told["id"], "filename": "film.mp4", "size": len(film), "type": "video/mp4"}
+    path = f"/uploads/{called(crowd.address, 'POST', '/uploads', file, token)['id']}"
+    signed = called(crowd.address, "POST", f"{path}/parts", {"numbers": [1]}, token)
+    put(signed["parts"][0]["url"], film)
+    called(crowd.address, "POST", f"{path}/complete", {}, token)
+    crowd.sent[place] += len(film)
+    # As often as a status page asks, so that it is the films that cost.
+    while called(crowd.address, "GET", state, {}, token)["state"] == "processing":
+        if crowd.ends.wait(PAUSE):
+            return False
+    return True
 
 
 def p95(seconds: list[float]) -> float:

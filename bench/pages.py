@@ -51,8 +51,10 @@ def scores(url: str, left_out: tuple[str, ...]) -> dict[str, float]:
     ]  # fmt: skip
     environment = {**os.environ, "CHROME_PATH": str(browser)}
     done = subprocess.run(
-        [str(word) for word in words], check=True, capture_output=True, text=True, env=environment
+        [str(word) for word in words], check=False, capture_output=True, text=True, env=environment
     )
+    if done.returncode:
+        raise RuntimeError(f"Lighthouse could not look at {url}:\n{done.stderr[-2000:]}")
     told = json.loads(done.stdout)
     for category in told["categories"].values():
         for one in category["auditRefs"]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,8 +63,13 @@ def drained(machine: Machine, runtime: Runtime, film: Path, count: int) -> float
         began = time.perf_counter()
         for _ in range(CLIPS):
             arrived(runtime, film)
-        _wait(lambda: _open(runtime) == 0)
+        emptied(runtime)
         return time.perf_counter() - began
+
+
+def emptied(runtime: Runtime) -> None:
+    """Waits until no film is left to be made."""
+    _wait(lambda: _open(runtime) == 0)
 
 
 def watched_after(runtime: Runtime, film: Path) -> float:
@@ -120,8 +125,19 @@ def served() -> Iterator[tuple[Machine, Runtime]]:
 
 
 @contextmanager
-def workers(machine: Machine, runtime: Runtime, count: int, lane: str) -> Iterator[None]:
-    """So many real workers on this lane, one film at a time each, already waiting."""
+def workers(
+    machine: Machine,
+    runtime: Runtime,
+    count: int,
+    lane: str,
+    *,
+    told: Mapping[str, str] | None = None,
+    is_pinned: bool = False,
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """So many real workers on this lane, one film at a time each, already waiting.
+
+    `told` are settings beside the machine's own; pinned, each has one processor.
+    """
     line = [
         sys.executable,
         "-m",
@@ -136,16 +152,19 @@ def workers(machine: Machine, runtime: Runtime, count: int, lane: str) -> Iterat
         lane,
     ]
     line += ["--loglevel", "ERROR", "--without-gossip", "--without-mingle"]
-    environment = {**os.environ, **machine.environment("worker")}
+    environment = {**os.environ, **machine.environment("worker"), **(told or {})}
     found = [
         subprocess.Popen(
             [*line, "-n", f"{lane}{place}@bench"], cwd=ROOT, env=environment, start_new_session=True
         )
         for place in range(count)
     ]
+    cores = sorted(os.sched_getaffinity(0))
     try:
+        for place, process in enumerate(found if is_pinned else []):
+            os.sched_setaffinity(process.pid, {cores[place % len(cores)]})
         _wait(lambda: len(_seen(runtime, lane)) >= count)
-        yield
+        yield found
     finally:
         for process in found:
             process.send_signal(signal.SIGTERM)
