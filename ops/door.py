@@ -138,12 +138,11 @@ def site_snippet(routes: Routes) -> str:
 """
 
 
-def caddyfile(routes: Routes, folder: Path) -> str:
-    """Caddy's whole configuration. Automatic HTTPS when the site's address is https; local sites on loopback only."""
-    site = urlsplit(routes.site_url)
-    host = site.hostname or "localhost"
-    address = routes.site_url if site.scheme == "https" else f"http://:{routes.port}"
-    binding = "\n\tdefault_bind 127.0.0.1" if is_local(host) else ""
+def global_options(routes: Routes, folder: Path) -> str:
+    """What holds for the whole door: where it listens and keeps certificates, what its log leaves out, its patience."""
+    binding = (
+        "\n\tdefault_bind 127.0.0.1" if is_local(urlsplit(routes.site_url).hostname or "localhost") else ""
+    )
     certificates = str(folder / "certificates").replace('"', '\\"')
     return f"""{{
 	admin off
@@ -169,8 +168,12 @@ def caddyfile(routes: Routes, folder: Path) -> str:
 		max_header_size 32KiB
 	}}
 }}
-{storage_snippet(routes)}{site_snippet(routes)}
-{address} {{{storage_block(routes)}
+"""
+
+
+def site_block() -> str:
+    """The handle blocks for the site: each kind of page with the largest body that it takes."""
+    return f"""
 	@picture {{
 		method POST
 		path_regexp {PICTURE}
@@ -188,8 +191,16 @@ def caddyfile(routes: Routes, folder: Path) -> str:
 	handle {{
 		import site {PAGE_BODY}
 	}}
-}}
 """
+
+
+def caddyfile(routes: Routes, folder: Path) -> str:
+    """Caddy's whole configuration. Automatic HTTPS when the site's address is https; local sites on loopback only."""
+    is_https = urlsplit(routes.site_url).scheme == "https"
+    address = routes.site_url if is_https else f"http://:{routes.port}"
+    snippets = storage_snippet(routes) + site_snippet(routes)
+    blocks = storage_block(routes) + site_block()
+    return f"{global_options(routes, folder)}{snippets}\n{address} {{{blocks}}}\n"
 
 
 class Caddy(Server):

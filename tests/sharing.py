@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 PIECES = (
     "tests/journeys/test_bad_line.py",
     "tests/journeys/test_stop.py",
+    "tests/journeys/test_recorder_states.py",
     "tests/journeys/",
     "tests/looks/",
     "tests/faults/test_step_killer.py",
@@ -22,7 +23,8 @@ PIECES = (
     "tests/hostile/test_tools.py",
     "tests/jobs/test_players.py",
     "tests/jobs/test_film.py",
-    "tests/jobs/test_outputs.py",
+    "tests/jobs/test_copied_rung.py",
+    "tests/jobs/test_stills.py",
     "tests/jobs/test_editing.py",
     "tests/jobs/test_speech.py",
     "tests/jobs/test_jail.py",

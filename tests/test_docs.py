@@ -1,14 +1,18 @@
 """The documentation says what the code does."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ops.docs import PAGES
+from portal import cli
 from settings_table import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
+# Named as such where they stand: constants of the code, a count of the tests, a variable of the C library.
+NO_SETTINGS = {"BITS_A_POINT", "HLS_FROM_SECONDS", "HOSTILE_MUTANTS", "MALLOC_ARENA_MAX"}
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -52,6 +56,27 @@ def test_the_readme_names_every_make_command():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE):
         assert f"make {command}" in readme, command
+
+
+def written() -> Iterator[tuple[Path, str]]:
+    """What operators and newcomers read."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        yield path, path.read_text(encoding="utf-8")
+
+
+def test_every_verb_that_the_documents_name_is_one():
+    for path, text in written():
+        for said in re.findall(r"python -m portal((?: [a-z-]+)+)", text):
+            with pytest.raises(SystemExit) as left:
+                cli.main([*said.split(), "--help"])
+            assert left.value.code == 0, f"{path.name}: python -m portal{said}"
+
+
+def test_every_setting_that_the_documents_name_is_one():
+    settings = {setting.name for setting in SETTINGS} | {f"{setting.name}_FILE" for setting in SETTINGS}
+    for path, text in written():
+        said = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=[^`]*)?`", text))
+        assert said <= settings | NO_SETTINGS, path.name
 
 
 def test_a_second_film_worker_on_a_host_is_told_to_take_a_name_of_its_own():

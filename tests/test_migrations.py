@@ -88,15 +88,22 @@ def fill_as_the_first_release(engine):
                 connection.execute(known.tables[name].insert().values(**REQUIRED[name] | more | row))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_what_the_first_release_wrote_is_there_after_the_upgrade(kind, request, tmp_path):
-    if kind == "sqlite":
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first_release(request, tmp_path):
+    """The address and the machine of a database as the first release left it, after a while of use."""
+    if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'portal.sqlite'}"
     else:
         url = request.getfixturevalue("make_postgres_database")()
     command.upgrade(alembic_config(url), "0001")
     engine = make_engine(url)
     fill_as_the_first_release(engine)
+    yield url, engine
+    engine.dispose()
+
+
+def test_what_the_first_release_wrote_is_there_after_the_upgrade(first_release):
+    url, engine = first_release
     upgrade(url)
     with make_sessions(engine)() as session:
         clip = session.get_one(Clip, "c-public")
@@ -120,7 +127,6 @@ def test_what_the_first_release_wrote_is_there_after_the_upgrade(kind, request, 
         assert session.get_one(Clip, "c-failed").consent_until is None
         # Confirmed until now: by the person, for whatever stands under the address.
         assert [session.get_one(Clip, one).is_vouched for one in ("c-public", "c-failed")] == [True, False]
-    engine.dispose()
 
 
 def everything(engine):
@@ -141,21 +147,13 @@ def everything(engine):
         }
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_upgrading_twice_changes_nothing(kind, request, tmp_path):
-    if kind == "sqlite":
-        url = f"sqlite:///{tmp_path / 'portal.sqlite'}"
-    else:
-        url = request.getfixturevalue("make_postgres_database")()
-    command.upgrade(alembic_config(url), "0001")
-    engine = make_engine(url)
-    fill_as_the_first_release(engine)
+def test_upgrading_twice_changes_nothing(first_release):
+    url, engine = first_release
     upgrade(url)
     once = everything(engine)
     assert once["clip"][2]
     upgrade(url)
     assert everything(engine) == once
-    engine.dispose()
 
 
 FORMER = {

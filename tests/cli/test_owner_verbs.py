@@ -2,11 +2,18 @@
 
 import json
 import zipfile
+from argparse import Namespace
 
 import pytest
+from sqlalchemy import select
 
-from portal.models import Clip, State
+from portal import owner_verbs, signatures
+from portal.errors import Missing
+from portal.models import Clip, CoSignature, Invitation, State
+from portal.signatures import Named
 from tests.cli.test_cli import portal
+from tests.factories import act
+from tests.rules.test_invitations import take
 
 __all__ = ["portal"]
 
@@ -51,3 +58,35 @@ def test_erasing_is_asked_for_twice_and_then_done(portal, make, owner, session):
     session.rollback()
     assert portal("erase", owner.email, "--yes").returncode == 0
     assert session.get_one(Clip, clip.id, populate_existing=True).state == State.WITHDRAWN
+
+
+def test_a_guest_of_a_list_who_never_came_is_found_handed_out_and_erased(runtime, make, session, tmp_path):
+    make.campaign()
+    take(runtime)
+    path = tmp_path / "ada.zip"
+    owner_verbs.export(runtime, Namespace(email=" Ada@mail.example", file=path), say=str)
+    with zipfile.ZipFile(path) as archive:
+        kept = json.loads(archive.read("data.json"))
+        assert "ada@mail.example" in archive.read("index.html").decode()
+    (invitation,) = kept["account"]["invitations"]
+    assert (invitation["first_name"], invitation["product"], kept["clips"]) == ("Ada", "Break", [])
+    asked = Namespace(email="Ada@mail.example", yes=False)
+    assert owner_verbs.erase(runtime, asked)[0]["invitations"] == 1
+    assert owner_verbs.erase(runtime, Namespace(email="Ada@mail.example", yes=True))[0]["erased"] == "done"
+    assert set(session.scalars(select(Invitation.email))) == {None, "bo@mail.example"}
+    with pytest.raises(Missing):
+        owner_verbs.erase(runtime, asked)
+
+
+def test_whoever_is_only_named_in_a_film_is_told_in_how_many(runtime, make, session, tmp_path):
+    clip, path = make.clip(State.IN_REVIEW), tmp_path / "malik.zip"
+    act(runtime, signatures.declare, clip, [Named("Malik", "malik@mail.example")])
+    (said,) = owner_verbs.erase(runtime, Namespace(email="malik@mail.example", yes=True))
+    assert (said["named_in"], said["erased"]) == (1, "no: it goes with the films that name it")
+    assert session.scalars(select(CoSignature.email)).all() == ["malik@mail.example"]
+    session.rollback()
+    owner_verbs.export(runtime, Namespace(email="malik@mail.example", file=path), say=str)
+    with zipfile.ZipFile(path) as archive:
+        (seen,) = json.loads(archive.read("data.json"))["account"]["seen_in"]
+    # He has not been asked yet: the film is still its owner's alone.
+    assert (seen["name"], seen["title"]) == ("Malik", "")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from media_jobs import hls, tasks
-from media_jobs.heartbeat import Heartbeat
+from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.tasks import TASKS
 from portal import keys, leases, notices, processing, publications
 from portal.errors import Code
@@ -292,16 +292,27 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back_uncounted(make, runtim
     assert (given.state, given.attempt) == (JobState.QUEUED, 0)
 
 
-def test_the_heartbeat_notices_a_lost_lease(make, runtime, shop, tmp_path):
+def test_the_heartbeat_prolongs_its_own_lease_and_ends_the_work_when_another_has_it(make, runtime, shop):
     clip = make.clip(State.WITHDRAWN)
     job_id = stage.ask(runtime, clip, JobKind.RETRACT)
     with runtime.work() as session:
         claim = leases.claim(session, job_id)
-    pace = dataclasses.replace(shop.pace, heartbeat=0.05, progress=0.05)
+    began = stage.row(runtime, Job, job_id).lease_until
+    pace = dataclasses.replace(shop.pace, lease=600.0, heartbeat=0.05, progress=0.05)
     with Heartbeat(dataclasses.replace(shop, pace=pace), claim) as heartbeat:
+        heartbeat.note(0.5, "half")
+        stage.until(lambda: stage.row(runtime, Job, job_id).step == "half")
+        heartbeat.check()
+        kept = stage.row(runtime, Job, job_id)
+        assert (kept.progress, kept.lease_until > began) == (0.5, True)
         with runtime.work() as session:
-            session.execute(update(Job).values(lease_token="another"))
-        stage.until(lambda: heartbeat.is_lost, seconds=30)
+            session.execute(update(Job).values(lease_token="another", lease_until=began))
+        heartbeat.note(0.9, "too late")
+        stage.until(lambda: heartbeat.is_lost)
+    with pytest.raises(Interrupted):
+        heartbeat.check()
+    taken = stage.row(runtime, Job, job_id)
+    assert (taken.lease_token, taken.lease_until, taken.step) == ("another", began, "half")
 
 
 def test_the_sweep_rings_again_and_clears_what_dead_attempts_left(make, runtime, shop, bells):

@@ -15,7 +15,7 @@ CONTEXT.set_forkserver_preload(["tests.mail.victim"])
 
 
 def take(env: dict[str, str], point: str, times: int, mail: str, address: str) -> None:
-    """Take the mail, and die when `point` is passed for the so-manieth time; else write the answer beside the mail."""
+    """Take the mail, and die when `point` is passed the `times`-th time; else write the answer beside the mail."""
     left = times
 
     def observe(name: str) -> None:
