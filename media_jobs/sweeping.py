@@ -134,10 +134,13 @@ def _forget_views(shop: Workshop) -> None:
 
 
 def tidy(shop: Workshop) -> None:
-    """Remove from this host's work folder what dead attempts left there; every host must do its own."""
+    """End the leases of this host's dead, and remove what they left in its work folder; every host must do its own."""
     folders = workspace.leftovers(shop.runtime.settings.media.scratch)
     if not folders:
         return
+    if deserted := workspace.deserted(folders):
+        with shop.runtime.work() as session:
+            leases.lost(session, deserted)
     with shop.runtime.read() as session:
         living = leases.running_tokens(session)
     workspace.sweep(folders, living)

@@ -1,6 +1,8 @@
 """The scratch folder of one attempt: the original comes in, made files go out, nothing stays behind."""
 
 import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +20,9 @@ from portal.storage import Bucket, Storage
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 """How a full or broken disk answers: an outage, which is waited for."""
 
+_FRESH = "."
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
 
 class Workspace:
     """A folder named after the attempt's token, for the length of a `with` block."""
@@ -26,12 +31,19 @@ class Workspace:
         self._storage = storage
         self._claim = claim
         self._root = scratch / claim.token
+        self._hold: int | None = None
         self.original = self._root / "original"
         self.folder = self._root / "made"
 
     def __enter__(self) -> Self:
+        # Held before it can be seen under its name: nobody takes us for dead meanwhile.
+        fresh = self._root.with_name(f"{_FRESH}{self._root.name}")
         with _room():
-            self.folder.mkdir(parents=True)
+            (fresh / self.folder.name).mkdir(parents=True)
+            self._hold = os.open(fresh, _FOLDER)
+            with suppress(OSError):
+                fcntl.flock(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh.rename(self._root)
         crash.point("scratch.made")
         return self
 
@@ -39,6 +51,9 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
+        if self._hold is not None:
+            os.close(self._hold)
+            self._hold = None
 
     def fetch(self, key: str) -> str:
         """Copy the original in; its SHA-256 in hex. Raises Missing, Unavailable(OURS_STORAGE or OURS_DISK)."""
@@ -101,12 +116,36 @@ def leftovers(scratch: Path) -> list[Path]:
     return [path for path in scratch.iterdir() if path.is_dir()] if scratch.is_dir() else []
 
 
+def deserted(folders: Iterable[Path]) -> list[str]:
+    """The tokens of attempts whose process is dead: the kernel lets go of a folder with the process that held it.
+
+    A process that stands still is not dead: its lease ends by the clock. Where a file system keeps no such locks, all
+    leases do.
+    """
+    return [path.name for path in folders if not path.name.startswith(_FRESH) and _is_let_go(path)]
+
+
+def _is_let_go(path: Path) -> bool:
+    try:
+        hold = os.open(path, _FOLDER)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Who ends in order removes the folder before letting go of it.
+        return os.path.samestat(path.stat(), os.fstat(hold))
+    except OSError:
+        return False
+    finally:
+        os.close(hold)
+
+
 def sweep(folders: Iterable[Path], living: set[str]) -> int:
     """Remove the folders of attempts nobody works on; how many.
 
     List the folders before asking who lives: a folder is made after its claim is on record.
     """
-    dead = [path for path in folders if path.name not in living]
+    dead = [path for path in folders if path.name.removeprefix(_FRESH) not in living]
     for path in dead:
         shutil.rmtree(path, ignore_errors=True)
     return len(dead)

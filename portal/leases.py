@@ -331,6 +331,27 @@ def overdue(session: Session) -> list[Bell]:
     return bells
 
 
+def lost(session: Session, tokens: Sequence[str]) -> int:
+    """End the leases of attempts whose process is known to be dead and ring for their work; how many.
+
+    The attempt counts: what killed the process may have been the work itself.
+    """
+    now = db_now(session)
+    held = (Job.state == JobState.RUNNING, Job.lease_token.in_(tokens), Job.lease_until >= now)
+    ended = 0
+    for job in session.scalars(select(Job).where(*held)).all():
+        changed = session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.lease_token == job.lease_token, *held)
+            .values(lease_until=now - timedelta(milliseconds=1))
+            .execution_options(synchronize_session=False)
+        )
+        if changed.rowcount == 1:  # type: ignore[attr-defined]
+            ask(session, JobKind(job.kind), job.id)
+            ended += 1
+    return ended
+
+
 def running_tokens(session: Session) -> set[str]:
     """The tokens under which somebody works now."""
     running = select(Job.lease_token).where(Job.state == JobState.RUNNING, Job.lease_token.is_not(None))

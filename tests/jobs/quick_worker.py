@@ -6,7 +6,8 @@ from config import Settings
 from media_jobs.process import make_app
 from media_jobs.workshop import Pace
 
+LEASE = float(os.environ.get("LEASE", "10"))
 app = make_app(
     Settings.from_env(os.environ),
-    Pace(lease=10.0, heartbeat=1.0, progress=0.2, sweep=0.5, seen=0.5, retry_pauses=(0.2, 0.2)),
+    Pace(lease=LEASE, heartbeat=1.0, progress=0.2, sweep=0.5, seen=0.5, retry_pauses=(0.2, 0.2)),
 )

@@ -91,7 +91,7 @@ def lease_ends(runtime, token):
 class WorkerProcess:
     """A real Celery worker with its clock, in a process group of its own."""
 
-    def __init__(self, runtime, folder, *, data_dir=None, node=None, queues=QUEUES):
+    def __init__(self, runtime, folder, *, data_dir=None, node=None, queues=QUEUES, lease=10):
         self.log = (folder / f"worker-{secrets.token_hex(4)}.log").open("wb")
         settings = runtime.settings
         env = {
@@ -106,6 +106,7 @@ class WorkerProcess:
             "S3_ACCESS_KEY_ID": settings.storage.access_key_id,
             "S3_SECRET_ACCESS_KEY": settings.storage.secret_access_key,
             "TRANSCODE_PARALLEL_FROM": str(settings.media.parallel_from),
+            "LEASE": str(lease),
         }
         words = [
             "celery",
