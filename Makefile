@@ -19,7 +19,7 @@ run: .venv/.runs ## Set up what is missing and start the whole portal (PORT=8000
 
 test: .venv/.tests ## Everything: lint, types, contracts, tests on real servers, journeys in a browser (TESTS=tests/rules)
 	@$(MAKE) --no-print-directory lint assets browser
-	@exec $(PY) -m pytest -n 3 $(TESTS)
+	@exec $(PY) -m pytest -n 4 $(TESTS)
 
 torture: .venv/.tests ## Every crash point in every way, 100 000 damaged films, a storm (TORTURE_SEED=1 STORM_SECONDS=180); most of an hour
 	@exec env TORTURE=1 HOSTILE_MUTANTS=100000 HOSTILE_JAILED=1000 \

@@ -1,9 +1,6 @@
-"""The command line, run as people run it: another process, its output and its exit status."""
+"""The command line: what each verb says, does and ends with."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,35 +12,8 @@ from tests import footage
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def portal(settings, database_url, prepared_storage, tmp_path):
-    """Runs `python -m portal …` against this test's database and storage."""
-    env = {
-        "PATH": os.environ["PATH"],
-        **prepared_storage,
-        "DATABASE_URL": database_url,
-        "DATA_DIR": str(tmp_path / "data"),
-        "SITE_URL": "http://portal.test",
-        "BROKER_URL": "redis://127.0.0.1:1/0",
-    }
-
-    def run(*words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "portal", *words],
-            check=False,
-            cwd=ROOT,
-            env={**env, **more},
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    return run
-
-
-def test_help_names_every_verb(portal):
-    said = portal("help").stdout
+def test_help_names_every_verb(as_process):
+    said = as_process("help").stdout
     for verb in (
         *("migrate", "people", "tokens", "themes", "campaigns", "clips"),
         *("doctor", "fsck", "settings", "openapi"),

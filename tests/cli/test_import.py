@@ -1,33 +1,13 @@
 """`clips import`: progress, side files, consents with their proof, faults by file, and again."""
 
 import json
-import subprocess
 
 import pytest
 from sqlalchemy import func, select
 
-from portal import cli
 from portal.models import Clip, Consent, Film, Person, State, Upload
 from portal.storage import Bucket
 from tests.letters_in import FILM
-
-
-@pytest.fixture
-def portal(monkeypatch, capsys, prepared_storage, database_url, tmp_path):
-    """Runs `python -m portal …` in this process: its output and its exit status."""
-    given = {**prepared_storage, "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path / "data")}
-    given |= {"SITE_URL": "http://portal.test", "BROKER_URL": "redis://127.0.0.1:1/0"}
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main(words)
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(words, ended.value.code, out, err)
-
-    return run
 
 
 @pytest.fixture

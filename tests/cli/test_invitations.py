@@ -3,9 +3,6 @@
 import json
 
 from portal import campaigns
-from tests.cli.test_cli import portal
-
-__all__ = ["portal"]
 
 
 def test_a_call_is_opened_with_its_terms_and_listed_with_its_figures(portal, session):

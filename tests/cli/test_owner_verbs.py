@@ -11,11 +11,8 @@ from portal import owner_verbs, signatures
 from portal.errors import Missing
 from portal.models import Clip, CoSignature, Invitation, State
 from portal.signatures import Named
-from tests.cli.test_cli import portal
 from tests.factories import act
 from tests.rules.test_invitations import take
-
-__all__ = ["portal"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ export class Sender extends EventTarget {
     input.addEventListener("change", () => input.files[0] && this.take(input.files[0]));
     this.part("pause").addEventListener("click", () => this.upload.state === "paused" ? this.upload.resume() : this.upload.pause());
     addEventListener("beforeunload", e => { if (this.upload?.active && !this.leaving) e.preventDefault(); });
-    card.hidden = false;
+    card.removeAttribute("data-waiting");
   }
 
   line(words) { this.part("line").textContent = words; }
