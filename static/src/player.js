@@ -122,13 +122,12 @@ class ClipPlayer extends HTMLElement {
     if (!this.#hls && !this.#sources.length) this.#failed();
   }
 
-  // A film that has nothing but its stream yet is asked for from the beginning.
+  // A film that has nothing but its stream yet (`#begun` is taken back) is asked for from the beginning.
   #again() {
-    const v = this.#v, isStream = !this.#sources.length;
+    const v = this.#v;
     this.say();
     v.controls = false;
-    this.#begun &&= !isStream;
-    this.#load(isStream ? "" : v.getAttribute("src"));
+    this.#load(this.#begun && v.getAttribute("src"));
     this.play();
   }
 
@@ -169,8 +168,10 @@ class ClipPlayer extends HTMLElement {
       this.#go();
       return;
     }
-    this.#ui.big.hidden = true;
-    this.#v.controls = Boolean(file);
+    // What waits for a film that does not come counts as watched by nobody; the page may have a newer one.
+    this.#v.pause();
+    this.#begun = this.#v.controls = Boolean(file);
+    this.dispatchEvent(new Event("clip-player:failed", { bubbles: true }));
     this.say(this.#t.failed, this.offer("again"), " ", file ? el("a", { href: file.src, download: "", textContent: weight ? `${this.#t.get} (${weight})` : this.#t.get }) : this.#t.later ?? "");
   }
 
@@ -217,7 +218,7 @@ class ClipPlayer extends HTMLElement {
         // However it was started: by our buttons, the browser's menu, a key on a headset.
         if (e.type === "play") import("./lib/watch.js").then(one => one.watch(this, this.#t.slow), () => {});
         if (e.type === "play") for (const other of document.querySelectorAll("clip-player video")) if (other !== v) other.pause();
-        u.big.hidden = !v.paused || v.currentTime > 0 && !v.ended;
+        u.big.hidden = !v.paused || !u.says.hidden || v.currentTime > 0 && !v.ended;
         u.toggle.innerHTML = this.#icon(v.paused ? "play" : "pause");
         u.toggle.ariaLabel = v.paused ? this.#t.play : this.#t.pause;
     }

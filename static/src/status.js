@@ -62,15 +62,17 @@ if (card) {
 async function show(page) {
   const old = find(document, "film"), fresh = find(page, "film");
   if (!old || !fresh || fresh.dataset.film === old.dataset.film || watches()) return;
-  const held = old.contains(document.activeElement) && place();
+  const held = old.contains(document.activeElement) && place(), at = old.querySelector("video")?.currentTime;
   old.replaceWith(document.adoptNode(fresh));
   const script = [...page.scripts].find(one => /\/player-/.test(one.src));
   if (script) await import(script.src);
+  if (at) fresh.querySelector("clip-player")?.seek?.(at);
   if (held && document.activeElement === document.body) goTo(held);
 }
 
 // A page that somebody is busy on says where the clip is; the rest of it follows as soon as it may.
-let asks = true;
+let asks = true, timer;
+const soon = seconds => { clearTimeout(timer); timer = setTimeout(look, seconds * 1000); };
 const shown = here().dataset.state, isLate = () => !touched && here().dataset.state !== shown;
 async function look() {
   asks = here().hasAttribute("data-poll") || isLate();
@@ -88,7 +90,9 @@ async function look() {
     // A film that has just arrived can be watched within seconds.
     pause = Math.min(find(document, "film")?.dataset.film ? 30 : 4, pause * 2);
   }
-  setTimeout(look, pause * 1000);
+  soon(pause);
 }
-setTimeout(look, pause * 1000);
+soon(pause);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) pause = 2; });
+// A first picture whose pieces are gone has most likely been followed by the film.
+addEventListener("clip-player:failed", () => { if (asks) soon(pause = 1); });

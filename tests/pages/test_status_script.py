@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.pages.test_scripts import page, written  # noqa: F401 - the fixture
+from tests.pages.test_scripts import PLAYER, WORDS, page, written  # noqa: F401 - the fixture
 
 WAYS = (
     '<main id="contenu" tabindex="-1"><div id="where" data-state="{state}" data-clip="c"{poll}><h1>{state}</h1></div>'
@@ -63,10 +63,10 @@ def test_whoever_is_in_an_open_form_keeps_the_page_until_leaving_it(page, tmp_pa
     page.clock.run_for(60_000)
     expect(page.locator("#title")).to_be_focused()
     assert stays(page)
-    page.locator("[href='/withdraw']").focus()
-    page.clock.run_for(31_000)
+    with page.expect_navigation():
+        page.locator("[href='/withdraw']").focus()
+        page.clock.run_for(31_000)
     expect(page.locator("[href='/withdraw']")).to_be_focused()
-    assert not stays(page)
 
 
 def test_whoever_is_on_the_player_is_on_the_one_that_takes_its_place(page, tmp_path):  # noqa: F811
@@ -75,3 +75,35 @@ def test_whoever_is_on_the_player_is_on_the_one_that_takes_its_place(page, tmp_p
     page.clock.run_for(2500)
     expect(page.get_by_role("button", name="Lire whole")).to_be_focused()
     assert stays(page)
+
+
+def first_look(folder, film):
+    """The page of a film that is being made: its first pieces, or the whole, in the player."""
+    shown = f'<div id="where" data-state="processing" data-poll></div><div id="film" data-film="{film}">{{}}</div>'
+    player = PLAYER.format(words=WORDS, sources="")
+    written(folder, "index.html", shown.format(player), "player.js", "status.js")
+
+
+def test_a_first_picture_that_is_gone_gives_way_to_the_film_even_when_play_was_pressed_again(page, tmp_path):  # noqa: F811
+    first_look(tmp_path, "first")
+    page.clock.install()
+    page.goto("/index.html")
+    player, failed = page.locator("clip-player"), page.locator(".says", has_text="Échec.")
+    player.evaluate("one => void one.play()")
+    failed.wait_for()
+    player.evaluate("one => { one.say(); void one.play(); }")
+    failed.wait_for()
+    assert player.evaluate("one => one.video.paused")
+    first_look(tmp_path, "whole")
+    page.clock.run_for(1100)
+    expect(page.locator("#film")).to_have_attribute("data-film", "whole")
+
+
+def test_the_film_goes_on_where_its_first_picture_was_left(page, tmp_path):  # noqa: F811
+    first_look(tmp_path, "first")
+    page.clock.install()
+    page.goto("/index.html")
+    page.locator("video").evaluate("video => { video.currentTime = 3.5; }")
+    first_look(tmp_path, "whole")
+    page.clock.run_for(2500)
+    expect(page.locator("#film[data-film=whole] .now")).to_have_text("0:03")
