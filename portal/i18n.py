@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 
+from portal.typography import french
+
 SOURCE = "fr"
 FOLDER = Path(__file__).parent / "translations"
 
@@ -83,24 +85,28 @@ def _catalogue(code: str) -> NullTranslations:
 
 def gettext(message: str, **values: Any) -> str:
     """The message in the current language, with %(name)s places filled."""
-    text = _catalogue(_current.get()).gettext(message)
+    text = raw_gettext(message)
     return text % values if values else text
 
 
 def ngettext(singular: str, plural: str, n: int, **values: Any) -> str:
     """The message for the number n in the current language; %(num)s is n."""
-    text = _catalogue(_current.get()).ngettext(singular, plural, n)
-    return text % {"num": n, **values}
+    return raw_ngettext(singular, plural, n) % {"num": n, **values}
 
 
 def raw_gettext(message: str) -> str:
     """The translated message with its places unfilled (Jinja's newstyle gettext fills and escapes them)."""
-    return _catalogue(_current.get()).gettext(message)
+    return _set_in_type(_catalogue(_current.get()).gettext(message))
 
 
 def raw_ngettext(singular: str, plural: str, n: int) -> str:
     """As `raw_gettext`, for numbers."""
-    return _catalogue(_current.get()).ngettext(singular, plural, n)
+    return _set_in_type(_catalogue(_current.get()).ngettext(singular, plural, n))
+
+
+def _set_in_type(text: str) -> str:
+    # Every sentence of the product leaves by here, its places unfilled: what people typed is not among it.
+    return french(text) if _current.get() == SOURCE else text
 
 
 def keep_time_of(zone: str) -> None:

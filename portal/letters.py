@@ -359,7 +359,7 @@ def _write(kind: NoticeKind, lang: str, letter: _Letter) -> Mail:
         # Parts that are left out leave no holes.
         text = re.sub(r"\n{3,}", "\n\n", plain.render(context))
         html = _letters().get_template(f"{kind}.html").render(context, subject=subject)
-    return Mail(" ".join(subject.split()), text, html, lang)
+    return Mail(on_one_line(subject), text, html, lang)
 
 
 def _fault(clip: Clip) -> Code:

@@ -40,7 +40,7 @@ class Mailer:
         message = EmailMessage()
         message["From"] = formataddr((self._sender_name, self._settings.sender))
         message["To"] = to
-        message["Subject"] = " ".join(subject.split())
+        message["Subject"] = on_one_line(subject)
         message["Date"] = formatdate(usegmt=True)
         message["Message-ID"] = f"<{message_id}>"
         message["Auto-Submitted"] = "auto-generated"

@@ -98,7 +98,7 @@ export class Upload extends EventTarget {
       }
     };
     while (!this.#broken && (lanes.size || this.#queue.length)) {
-      while (lanes.size < Math.min(this.#width(), this.#queue.length)) {
+      while (lanes.size < this.#width() && this.#queue.length) {
         const one = lane().finally(() => lanes.delete(one));
         lanes.add(one);
       }

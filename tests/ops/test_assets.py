@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_a_build_leaves_the_files_that_running_pages_name(built: Path) -> None:
     assets.build(built, quiet=True)
     assert manifest(built)["site.css"] != f"/{before.relative_to(built)}"
     assert before.is_file()
+
+
+def test_of_two_builds_at_once_one_waits_for_the_other(built: Path) -> None:
+    sheet = built / "static" / "src" / "site.css"
+    sheet.write_text(sheet.read_text(encoding="utf-8") + "\n/* for two */\n", encoding="utf-8")
+    with ThreadPoolExecutor() as two:
+        begun = [two.submit(assets.build, built, quiet=True) for _ in range(2)]
+        assert [one.result() for one in begun] == [None, None]
+    assert assets.is_current(built)
+    assert (built / manifest(built)["site.css"].removeprefix("/")).is_file()
 
 
 def weighed(root: Path, name: str) -> dict[Path, int]:

@@ -118,6 +118,11 @@ def test_parts_that_fail_together_wait_together(send, page):  # noqa: F811
     assert page.evaluate("() => Math.max(...waits)") <= 2
 
 
+def test_a_film_of_three_parts_is_sent_in_three_lanes(send):
+    portal = send(lambda *_: None)
+    portal.until(lambda: sorted(portal.put) == [1, 2, 3])
+
+
 def test_one_weak_part_is_no_weak_line(send, page):  # noqa: F811
     portal = send(lambda number, _portal: 503 if number == 1 else None)
     portal.until(lambda: portal.put.count(1) >= 2)
