@@ -412,7 +412,8 @@ class Storage:
             return
         rule = {
             "AllowedOrigins": [self._settings.site_url],
-            "AllowedMethods": ["PUT", "GET", "HEAD"],
+            # POST is how Uppy sends what fits into one piece.
+            "AllowedMethods": ["PUT", "POST", "GET", "HEAD"],
             "AllowedHeaders": ["content-type"],
             "ExposeHeaders": ["ETag"],
             "MaxAgeSeconds": 3600,

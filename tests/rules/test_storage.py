@@ -123,6 +123,20 @@ def test_somebody_elses_storage_that_takes_no_rules_is_used_as_it_is(stingy, cap
         assert rule in refused
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST", "GET"])
+def test_a_browser_on_the_site_may_send_to_a_storage_elsewhere(storage, method):
+    mine = {name: f"far-{secrets.token_hex(4)}" for name in ("originals_bucket", "public_bucket")}
+    far = dataclasses.replace(storage._settings, site_url="https://brand.example", **mine)
+    Storage(far).prepare()
+    asked = {"Origin": "https://brand.example", "Access-Control-Request-Method": method}
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(far.endpoint_url).netloc)) as connection:
+        connection.request("OPTIONS", f"/{mine['originals_bucket']}/o/film", headers=asked)
+        answer = connection.getresponse()
+        assert answer.status < 300
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://brand.example"
+        assert method in answer.headers["Access-Control-Allow-Methods"]
+
+
 def test_our_own_storage_must_take_them(stingy):
     with pytest.raises(Unavailable):
         stingy("127.0.0.1").prepare()
