@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from media_jobs import edge, relocking
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
-from portal import crash, cuts, keys, publications, receipts, withdrawal
+from portal import crash, cuts, keys, publications, receipts, replaced, withdrawal
 from portal.errors import Away, Code, Missing, Unavailable
 from portal.leases import Claim
 from portal.models import Clip, Film, Job, Publication, Rendition, Upload
@@ -213,6 +213,17 @@ def drop_cuts(shop: Workshop) -> None:
         crash.point("cut.drop.done")
         with shop.runtime.work() as session:
             cuts.dropped(session, cut)
+
+
+def erase_replaced(shop: Workshop) -> None:
+    """Delete the originals that a newer, public film of their clip has replaced."""
+    with shop.runtime.read() as session:
+        due = replaced.due(session)
+    for film in due:
+        shop.runtime.storage.delete(Bucket.ORIGINALS, [film.key])
+        with shop.runtime.work() as session:
+            replaced.erased(session, film)
+        log.info("erased a replaced original clip=%s film=%s", film.clip_id, film.id)
 
 
 def _empty_all(shop: Workshop, taken: Iterable[Publication], check: Callable[[], None]) -> None:

@@ -53,6 +53,7 @@ def thorough(shop: Workshop) -> None:
     _each(
         lambda: withdrawal.abandon_stale(runtime.work),
         lambda: withdrawal.give_up_silent(runtime.work),
+        lambda: publishing.erase_replaced(shop),
         lambda: _forget_mails(shop),
         lambda: terms.ask_again(runtime.work),
         lambda: asking.ask_ending(runtime.work),
