@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from config import MailSettings
 from portal.errors import Code, Unavailable
+from portal.typography import on_one_line
 
 _ENHANCED: Final = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 _NO_TLS: Final = "the server offers no TLS, and the password is not sent in the clear"

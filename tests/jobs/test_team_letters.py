@@ -4,15 +4,16 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from media_jobs import sweeping
-from portal import letters, people, team_letters, thread
+from portal import letters, people, support, team_letters, thread
 from portal.database import db_now
 from portal.jobs import JobKind
 from portal.lifecycle import OWNER, enqueue
 from portal.models import AuditEvent, Campaign, Clip, Job, JobState, Notice, NoticeState, State
 from portal.notices import NoticeKind
+from portal.typography import french
 from tests.conftest import with_settings
 from tests.jobs import stage
 
@@ -59,6 +60,46 @@ def test_an_answer_that_is_due_is_told_to_whoever_reviews_once_a_day(runtime, ma
         (NoticeKind.PROMISES_DUE, one.id) for one in sorted((moderator, administrator), key=lambda p: p.id)
     ]
     assert sorted(kinds(runtime), key=lambda row: row[1]) == expected
+
+
+def asks_for_a_call(runtime, clip, *, taken_by=None, **back):
+    """The clip's owner asked to be called so long ago."""
+    with runtime.work() as session:
+        held = session.get_one(Clip, clip.id)
+        case = support.open_case(
+            session, held, words="Rappelez-moi", phone="", by=OWNER, support="sav@brand.example", default_lang="fr"
+        )  # fmt: skip
+        if taken_by is not None:
+            support.take(session, case, taken_by)
+        case.made_at = db_now(session) - timedelta(**back)
+        session.execute(delete(Notice))
+
+
+def test_a_call_that_is_late_is_told_with_the_answers_that_are_due_also_when_somebody_took_it_on(
+    runtime, make, moderator
+):
+    clip = make.clip(State.PUBLISHED, title="Le Galibier")
+    asks_for_a_call(runtime, clip, hours=1)
+    assert write(runtime) == 0
+    asks_for_a_call(runtime, clip, days=20, taken_by=moderator)
+    assert write(runtime) == 1
+    assert write(runtime) == 0
+    link, text = text_of(runtime)
+    assert link.endswith("/studio/support")
+    assert "1 auteur a demandé qu’on le rappelle, et la date promise est passée" in text
+    assert "Dossier n° 2" in text.replace("\u00a0", " ")
+    assert "0 clip" not in text
+    assert "Galibier" not in text
+    assert "Rappelez-moi" not in text
+    # Beside clips that wait, one letter says both and leads to these.
+    waits(runtime, make.clip(State.IN_REVIEW), days=20)
+    with runtime.work() as session:
+        session.execute(delete(Notice))
+    assert write(runtime) == 1
+    link, text = text_of(runtime)
+    assert link.endswith("/studio/review")
+    assert "1 clip doit avoir sa réponse" in text
+    assert "1 auteur a demandé qu’on le rappelle" in text
 
 
 def test_an_answer_that_has_time_is_told_to_nobody(runtime, make, moderator):
@@ -132,7 +173,7 @@ def test_work_that_failed_for_good_is_told_to_administrators_once(runtime, make,
     assert kinds(runtime) == [(NoticeKind.JOBS_FAILED, administrator.id)]
     link, text = text_of(runtime)
     assert link.endswith("/studio/settings")
-    assert f"Clip {clip.id} : transcode, ours_storage" in text
+    assert french(f"Clip {clip.id} : transcode, ours_storage") in text
 
 
 def test_a_film_that_cannot_be_used_is_its_owners_matter(runtime, make, administrator):

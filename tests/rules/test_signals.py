@@ -15,6 +15,7 @@ from portal.fingerprints import Print
 from portal.jobs import JobKind
 from portal.models import Caption, Clip, Cut, Film, Fingerprint, FingerprintKey, Signal, State
 from portal.signals import Finding, Looked
+from portal.typography import french
 
 SAYS = "L’image est noire de %(at)s à %(until)s."
 
@@ -136,8 +137,10 @@ def test_a_sentence_is_told_in_the_readers_language_and_never_breaks_the_page():
     with i18n.language("fr"):
         assert signals.sentence("loud", "À %(lufs)s.", None, None, {"lufs": -23.44}) == "À −23,4."
         assert signals.sentence("lang", "%(heard_lang)s", None, None, {"heard_lang": "de"}) == "Deutsch"
-        assert signals.sentence("odd", "%(nothing)s %(at)s", None, None, {}) == "Un point à regarder : odd."
-        assert signals.sentence("odd", "", None, None, {}) == "Un point à regarder : odd."
+        assert signals.sentence("odd", "%(nothing)s %(at)s", None, None, {}) == french(
+            "Un point à regarder : odd."
+        )
+        assert signals.sentence("odd", "", None, None, {}) == french("Un point à regarder : odd.")
 
 
 def test_words_that_were_recognised_outweigh_a_silent_measure(make, runtime):
