@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from media_jobs import edge, relocking
 from media_jobs.heartbeat import Heartbeat
 from media_jobs.workshop import Workshop
-from portal import crash, cuts, keys, publications, receipts, replaced, withdrawal
+from portal import crash, cuts, holdings, keys, publications, receipts, replaced, withdrawal
 from portal.errors import Away, Code, Missing, Unavailable
 from portal.leases import Claim
 from portal.models import Clip, Film, Job, Publication, Rendition, Upload
@@ -41,6 +41,7 @@ def _copy_out(
     if begun is None:
         return
     publication, renditions = begun
+    shop.runtime.storage.delete(Bucket.ORIGINALS, [keys.hidden(claim.clip_id)])
     shown = False
     try:
         for number, rendition in enumerate(renditions, start=1):
@@ -59,6 +60,9 @@ def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
     """Delete everything that was public when taking back was asked for, until a listing finds nothing."""
     with shop.runtime.read() as session:
         shown = publications.before(session, claim.clip_id, claim.asked_at)
+        is_hidden = session.get_one(Clip, claim.clip_id).state in holdings.OUT_OF_SIGHT
+    if is_hidden:
+        _mark(shop, keys.hidden(claim.clip_id))
     for publication in shown:
         empty(shop.runtime.storage, Bucket.PUBLIC, keys.public_prefix(publication.token), heartbeat.check)
     with shop.runtime.read() as session:
@@ -75,6 +79,17 @@ def retract(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
 def _was_at_edge(session: Session, claim: Claim) -> bool:
     """Whether the last attempt ended at the CDN, which is told when all else is done."""
     return f"verb={edge.VERB}" in (session.get_one(Job, claim.job_id).error_detail or "")
+
+
+def mark_erased(shop: Workshop, claim: Claim) -> None:
+    """Leave a mark beside the originals that this clip is erased: `fsck` erases it again where an old copy brings it back."""
+    _mark(shop, keys.erased(claim.clip_id))
+    shop.runtime.storage.delete(Bucket.ORIGINALS, [keys.hidden(claim.clip_id)])
+
+
+def _mark(shop: Workshop, key: str) -> None:
+    words = b"It must not come back with an older database: see docs/deploy.md.\n"
+    shop.runtime.storage.put(Bucket.ORIGINALS, key, words, content_type="text/plain")
 
 
 def delete_everything(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> withdrawal.Deleted:

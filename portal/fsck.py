@@ -334,7 +334,8 @@ def _captions(ground: Ground) -> Iterator[Finding]:
 _USUAL = _Rules(
     publications=(holdings.public_objects,),
     clips=(
-        _history, _shown_cuts, holdings.unnamed_objects, _consents, _taken_back, holdings.erased, _forgotten,
+        _history, _shown_cuts, holdings.unnamed_objects, _consents, _taken_back, holdings.erased,
+        holdings.came_back, _forgotten,
         _leases, _open_jobs, _decisions, *promises.OF_CLIPS,
     ),
     publications_stored=(holdings.published_files,),

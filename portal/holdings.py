@@ -100,13 +100,20 @@ def unnamed_objects(ground: Ground) -> Iterator[Finding]:
     loose = [
         one.key
         for one in ground.private
-        if one.key not in named and not _is_made(one.key, working) and keys.posted(one.key) not in taking
+        if one.key not in named
+        and not _is_mark(one.key)
+        and not _is_made(one.key, working)
+        and keys.posted(one.key) not in taking
     ]
     if loose:
         # By the key itself, too: nothing is deleted that any row names, whosever clip that is.
         elsewhere = _named_anywhere(ground, loose)
         for key in sorted(set(loose) - elsewhere):
             yield Finding("I5", key, "no row names it", "delete_private")
+
+
+def _is_mark(key: str) -> bool:
+    return key.startswith(keys.MARK_PREFIX)
 
 
 def _is_made(key: str, working: set[str]) -> bool:
@@ -156,13 +163,27 @@ def named_objects(ground: Ground) -> Iterator[Finding]:
             yield Finding("I6", f"{clip_id} {key}", "the object is gone")
 
 
+def came_back(ground: Ground) -> Iterator[Finding]:
+    """I11, by marks: nothing is on the record again that was erased or taken out of sight.
+
+    A database put back from a copy brings it: the marks lie with the films.
+    """
+    marks = {one.key for one in ground.private if _is_mark(one.key)}
+    for clip in ground.clips.values():
+        if keys.erased(clip.id) in marks:
+            if clip.state != State.ERASED and not ground.has_open(clip.id, JobKind.ERASE):
+                yield Finding("I11", clip.id, f"was erased, and is {clip.state}", "erase_again")
+        elif keys.hidden(clip.id) in marks and clip.state == State.PUBLISHED:
+            yield Finding("I11", clip.id, "was taken out of sight, and is published", "hide_again")
+
+
 def erased(ground: Ground) -> Iterator[Finding]:
     """I11: of an erased clip no objects and no letter on its way are left; `fsck.py` looks for its words."""
     gone = {clip.id for clip in ground.clips.values() if clip.state == State.ERASED}
     if not gone:
         return
     originals = {film.key: film.clip_id for film in ground.films}
-    for key in sorted(one.key for one in ground.private):
+    for key in sorted(one.key for one in ground.private if not _is_mark(one.key)):
         whose = originals.get(key) or owner(key)
         if whose in gone:
             yield Finding("I11", key, f"belongs to the erased clip {whose}", "delete_private")

@@ -11,6 +11,7 @@ SCRATCH_PREFIX = "t/"
 PUBLIC_PREFIX = "v/"
 ORIGINAL_PREFIX = "o/"
 MADE_PREFIX = "p/"
+MARK_PREFIX = "m/"
 
 
 def original(clip_id: str, upload_id: str, *, at: datetime) -> str:
@@ -36,6 +37,16 @@ def made(clip_id: str, attempt_token: str, name: str) -> str:
 def made_prefix(clip_id: str) -> str:
     """Prefix of everything that was ever made privately for a clip."""
     return f"{MADE_PREFIX}{clip_id}/"
+
+
+def erased(clip_id: str) -> str:
+    """Key of the mark that says for good that a clip was erased: a database put back from a copy does not know it."""
+    return f"{MARK_PREFIX}{clip_id}/erased"
+
+
+def hidden(clip_id: str) -> str:
+    """Key of the mark that says that a clip was taken out of sight, until it is published anew."""
+    return f"{MARK_PREFIX}{clip_id}/hidden"
 
 
 def public(token: str, name: str) -> str:

@@ -15,7 +15,7 @@ from portal import cuts, keys
 from portal.database import db_now
 from portal.ground import Finding
 from portal.jobs import JobKind, ask
-from portal.lifecycle import BELONGS, CLOCK, WORKER, enqueue, hold, move
+from portal.lifecycle import BELONGS, CLOCK, TRANSITIONS, WORKER, enqueue, hold, is_being_erased, move
 from portal.models import (
     Clip,
     Cut,
@@ -167,6 +167,29 @@ def _unpublish(work: Work, _storage: Storage, finding: Finding) -> bool:
     return True
 
 
+def _hide_again(work: Work, storage: Storage, finding: Finding) -> bool:
+    with work() as session:
+        clip = session.get_one(Clip, finding.subject)
+        hold(session, clip)
+        # Taken away when the clip is published anew.
+        if clip.state != State.PUBLISHED or storage.size(Bucket.ORIGINALS, keys.hidden(clip.id)) is None:
+            return False
+        move(session, clip, "unpublish", by=CLOCK)
+    return True
+
+
+def _erase_again(work: Work, _storage: Storage, finding: Finding) -> bool:
+    with work() as session:
+        clip = session.get_one(Clip, finding.subject)
+        hold(session, clip)
+        if clip.state in TRANSITIONS["withdraw"].sources:
+            move(session, clip, "withdraw", by=CLOCK)
+        if clip.state not in TRANSITIONS["erase"].sources or is_being_erased(session, clip):
+            return False
+        enqueue(session, clip, JobKind.ERASE)
+    return True
+
+
 def _asking(kind: JobKind) -> Repair:
     def ask_again(work: Work, _storage: Storage, finding: Finding) -> bool:
         with work() as session:
@@ -195,6 +218,8 @@ REPAIRS: dict[str, Repair] = {
     "cancel_notice": _cancel_notice,
     "delete_folder": _delete_folder,
     "remake": _remake,
+    "erase_again": _erase_again,
+    "hide_again": _hide_again,
     "unpublish": _unpublish,
     "ask_transcode": _asking(JobKind.TRANSCODE),
     "ask_publish": _asking(JobKind.PUBLISH),

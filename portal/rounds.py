@@ -28,7 +28,7 @@ _Some = tuple[str, list[StoredObject]]
 """An id and objects that bear it."""
 
 # Where a key says whose object it is.
-_PLACES = {keys.ORIGINAL_PREFIX: 3, keys.MADE_PREFIX: 1, keys.PUBLIC_PREFIX: 1}
+_PLACES = {keys.ORIGINAL_PREFIX: 3, keys.MADE_PREFIX: 1, keys.MARK_PREFIX: 1, keys.PUBLIC_PREFIX: 1}
 
 
 @dataclass(slots=True)
@@ -56,8 +56,8 @@ def _owner_and_place(key: str) -> tuple[str, str]:
 def private(read: Work, storage: Storage) -> Iterator[Portion]:
     """Every clip with its objects in the originals bucket, by the clip's id; then objects that are no clip's by their keys."""
     strays, months = _originals(storage)
-    made = storage.objects(Bucket.ORIGINALS, keys.MADE_PREFIX)
-    listings = [made, *(storage.objects(Bucket.ORIGINALS, month) for month in months)]
+    places = (keys.MADE_PREFIX, keys.MARK_PREFIX, *months)
+    listings = [storage.objects(Bucket.ORIGINALS, place) for place in places]
     ordered = heapq.merge(*(_by_owner(each) for each in listings), key=itemgetter(0))
     yield from _portions(_ids(read, Clip.id), ordered)
     yield from _portions((), (("", [one]) for one in strays))
@@ -87,7 +87,7 @@ def _by_owner(listed: Iterable[StoredObject]) -> Iterator[_Some]:
 def _originals(storage: Storage) -> tuple[Iterator[StoredObject], list[str]]:
     """What lies beside originals and made files, and the prefixes of the months in which originals came."""
     folders, loose = storage.folders(Bucket.ORIGINALS)
-    others = [one for one in folders if one not in (keys.MADE_PREFIX, keys.ORIGINAL_PREFIX)]
+    others = [one for one in folders if one not in (keys.MADE_PREFIX, keys.MARK_PREFIX, keys.ORIGINAL_PREFIX)]
     years, beside = storage.folders(Bucket.ORIGINALS, keys.ORIGINAL_PREFIX)
     months: list[str] = []
     for year in years:

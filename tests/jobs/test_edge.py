@@ -67,8 +67,9 @@ def withdrawn(make, runtime):
 
 
 def lying(runtime, clip):
-    """What the private bucket holds of a clip."""
-    return [key for key in runtime.storage.keys(Bucket.ORIGINALS, "") if f"/{clip.id}/" in key]
+    """What the private bucket holds of a clip, beside the marks that it was hidden and erased."""
+    found = runtime.storage.keys(Bucket.ORIGINALS, "")
+    return [key for key in found if f"/{clip.id}/" in key and not key.startswith(keys.MARK_PREFIX)]
 
 
 def due(runtime, job_id):

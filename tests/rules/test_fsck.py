@@ -182,6 +182,34 @@ def test_i11_words_and_objects_of_an_erased_clip(runtime, published, checker):
     assert "I11" in checker.names()
 
 
+def test_i11_an_erased_clip_that_an_old_copy_of_the_database_brings_back_is_erased_again(
+    runtime, published, checker, bells
+):
+    runtime.storage.put(Bucket.ORIGINALS, keys.erased(published.id), b"erased", content_type="text/plain")
+    (found,) = checker.new()
+    assert (found.invariant, found.subject, found.detail) == (
+        "I11",
+        published.id,
+        "was erased, and is published",
+    )
+    checker.mend()
+    assert JobKind.ERASE in [bell.kind for bell in bells]
+    with runtime.read() as session:
+        assert session.get_one(Clip, published.id).state == State.WITHDRAWN
+    assert "I11" not in checker.names()
+
+
+def test_i11_a_withdrawn_clip_that_an_old_copy_brings_back_is_taken_out_of_sight_again(
+    runtime, published, checker
+):
+    runtime.storage.put(Bucket.ORIGINALS, keys.hidden(published.id), b"hidden", content_type="text/plain")
+    assert [(one.invariant, one.subject) for one in checker.new()] == [("I11", published.id)]
+    checker.mend()
+    with runtime.read() as session:
+        assert session.get_one(Clip, published.id).state == State.REMOVED
+    assert "I11" not in checker.names()
+
+
 def test_i12_a_job_without_a_living_lease_is_queued_again(runtime, published, checker, bells):
     with runtime.work() as session:
         job = lifecycle.enqueue(session, session.get_one(Clip, published.id), JobKind.ERASE)
