@@ -54,6 +54,23 @@ class Transcript:
         return " ".join(words for _at, words in self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the form with a field for each: its times as they were typed (seconds), what is said."""
+
+    start: str
+    end: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong in words, and the id of the field where it is mended."""
+
+    words: str
+    at: str
+
+
 @dataclass(slots=True)
 class Edited:
     """Captions in a form: their text in film time, the version it began with, the faults of what was sent.
@@ -66,7 +83,9 @@ class Edited:
     version: int = 0
     is_checked: bool = False
     origin: str = ""
-    faults: list[str] = field(default_factory=list)
+    # What was sent line by line comes back so.
+    lines: list[Line] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     # What a colleague has put in their place meanwhile.
     standing: Standing | None = None
 
@@ -328,16 +347,15 @@ def _saved(
             else:
                 _keep(session, clip, sent, by, states)
     except (Unacceptable, Conflict) as error:
-        sent.faults = _sentences(error)
+        sent.faults = _faults(error, sent)
         clip = clip_of(reading())
         if isinstance(error, Conflict):
             if not wants_delete and _is_kept(clip, sent):
                 return redirect(f"{back}#captions", 303)
             sent.standing = _standing(clip, sent)
             if sent.standing is not None:
-                sent.faults = [
-                    _("Ces sous-titres ont changé pendant que vous écriviez. Les vôtres sont gardés ici.")
-                ]
+                said = _("Ces sous-titres ont changé pendant que vous écriviez. Les vôtres sont gardés ici.")
+                sent.faults = [Fault(said, "standing-title")]
         page = render_template(template, clip=clip, one=sent, back=back, is_page=True, **place)
         return make_response(page, 409 if isinstance(error, Conflict) else 422)
     flash(_("Sous-titres supprimés.") if wants_delete else _("Sous-titres enregistrés."), "success")
@@ -377,31 +395,45 @@ def _sent() -> Edited:
     form = request.form
     chosen = request.files.get("file")
     text = _decoded(chosen.read(webvtt.MOST_BYTES + 1)) if chosen is not None and chosen.filename else ""
+    text = text or form.get("text", "")
+    lines = [] if text else _lines()
     return Edited(
         lang=form.get("tr", "")[:8],
-        text=text or form.get("text", "") or _lined(),
+        text=text or _as_file(lines),
         version=_number(form.get("seen") or form.get("version", "")),
         is_checked="checked" in form,
+        lines=lines,
     )
 
 
-def _lined() -> str:
-    """What the form with one field for each line says, as a file would; an emptied line is a line less."""
+def _lines() -> list[Line]:
+    """What the form with a field for each line says, in the film's order; an emptied line is a line less."""
     form = request.form
     told = zip(form.getlist("start"), form.getlist("end"), form.getlist("words"), strict=False)
     lines = [
-        (_instant(start), f"{_clock(start)} --> {_clock(end)}\n{said}")
+        Line(start, end, said)
         for start, end, words in told
         if (
             said := "\n".join(line.strip() for line in words.replace("-->", "→").splitlines() if line.strip())
         )
     ]
     # A line that was added stands at the end of the page, not of the film.
-    return (
-        "\n\n".join(["WEBVTT", *(line for _at, line in sorted(lines, key=lambda one: one[0]))])
-        if lines
-        else ""
-    )
+    return sorted(lines, key=lambda one: _instant(one.start))
+
+
+def _as_file(lines: list[Line]) -> str:
+    told = [f"{_clock(one.start)} --> {_clock(one.end)}\n{one.text}" for one in lines]
+    return "\n\n".join(["WEBVTT", *told]) if told else ""
+
+
+def _line_of(lines: list[Line], number: int) -> int:
+    """Which line of the form (from 1) a line of its file (`_as_file`) belongs to."""
+    begins = 3
+    for place, one in enumerate(lines, 1):
+        begins += 2 + len(one.text.splitlines())
+        if number < begins:
+            return place
+    return len(lines)
 
 
 def _instant(seconds: str) -> float:
@@ -431,13 +463,20 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252", errors="replace")
 
 
-def _sentences(error: PortalError) -> list[str]:
+def _faults(error: PortalError, sent: Edited) -> list[Fault]:
+    whole = f"said-{sent.lang}-1" if sent.lines else f"text-{sent.lang or 'new'}"
     if not error.fields:
-        return [reasons.sentence(error.code, **error.facts)]
-    return [_sentence(place, code) for place, code in error.fields.items()]
-
-
-def _sentence(place: str, code: Code) -> str:
-    kind, _dot, number = place.partition(".")
-    words = reasons.sentence(code, **({"most": webvtt.MOST_CHARACTERS} if code == Code.TOO_LONG_TEXT else {}))
-    return _("Ligne %(number)s : %(fault)s", number=number, fault=words) if kind == "line" else words
+        return [Fault(reasons.sentence(error.code, **error.facts), whole)]
+    found = []
+    for place, code in error.fields.items():
+        kind, _dot, number = place.partition(".")
+        facts = {"most": webvtt.MOST_CHARACTERS} if code == Code.TOO_LONG_TEXT else {}
+        words, at = reasons.sentence(code, **facts), whole
+        if kind == "line":
+            line = _line_of(sent.lines, int(number)) if sent.lines else int(number)
+            at = f"said-{sent.lang}-{line}" if sent.lines else whole
+            if sent.lines and code == Code.WRONG_TIMES:
+                words = _("Un temps manque, ou la fin ne vient pas après le début.")
+            words = _("Ligne %(number)s : %(fault)s", number=line, fault=words)
+        found.append(Fault(words, at))
+    return found

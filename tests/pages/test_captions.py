@@ -449,14 +449,34 @@ def test_an_owner_mends_captions_line_by_line(client, make, session):
     assert 'value="6.25"' in page
 
 
-def test_a_line_without_a_time_comes_back_with_its_fault(client, make, session):
+def test_a_line_with_a_wrong_time_comes_back_in_its_own_fields_and_the_fault_leads_there(
+    client, make, session
+):
     clip = make.clip(State.IN_REVIEW)
     token = make.link(clip)
-    told = {"tr": "fr", "version": "0", "start": [""], "end": ["3"], "words": ["Première"]}
+    told = {
+        "tr": "fr", "version": "0", "start": ["7", "1"], "end": ["5", "3"], "words": ["Deuxième", "Première\nligne"],
+        "checked": "1",
+    }  # fmt: skip
     answer = client.post_form(f"/fr/s/{token}/captions", told)
     assert answer.status_code == 422
-    assert "Première" in answer.text
+    assert re.findall(r'<li><a href="#said-fr-(\d)">Ligne (\d)', answer.text) == [("2", "2")]
+    assert re.findall(r'name="start"[^>]*value="([^"]*)"', answer.text) == ["1", "7", ""]
+    assert re.search(r'id="said-fr-2"[^>]*aria-invalid="true">Deuxième<', answer.text)
+    assert "-->" not in text_of(answer)
     assert session.scalars(select(Caption)).all() == []
+
+
+def test_lines_that_a_colleague_changed_meanwhile_stay_lines(client, make, speak, runtime):
+    clip = speak(make.clip(State.IN_REVIEW))
+    path = f"/fr/s/{make.link(clip)}/captions"
+    told = {"tr": "fr", "version": "7", "start": ["1"], "end": ["3"], "words": ["La mienne"]}
+    answer = client.post_form(path, told)
+    assert answer.status_code == 409
+    assert re.search(r'id="said-fr-1"[^>]*>La mienne<', answer.text)
+    seen = re.search(r'name="seen" value="(\d+)"', answer.text)[1]
+    assert client.post_form(path, {**told, "seen": seen}).status_code == 303
+    assert row_of(runtime, clip).cues == [[1.0, 3.0, "La mienne"]]
 
 
 def test_a_language_of_which_the_cut_lets_nobody_hear_a_word_is_no_track(client, make, speak, runtime):

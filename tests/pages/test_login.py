@@ -192,7 +192,7 @@ def test_a_session_ends_after_twelve_hours_however_much_it_is_used(client, hugo)
 def test_a_page_left_open_until_after_the_session_leads_to_the_sign_in(client, hugo, make):
     clip = make.clip()
     # Its form token was of a session that the cookie holds no more.
-    answer = client.post(f"/studio/review/{clip.id}/note", data={"words": "x", "csrf_token": "old"})
+    answer = client.post(f"/studio/review/{clip.id}/note", data={"csrf_token": "old"})
     assert (answer.status_code, answer.location) == (303, f"/studio/login?next=/studio/review/{clip.id}/note")
     assert "Votre session est terminée" in client.get(answer.location).text
 

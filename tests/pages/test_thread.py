@@ -151,9 +151,7 @@ def test_a_moderators_line_goes_with_the_approval_and_comes_back_when_it_is_refu
 
 
 def test_strangers_to_the_studio_are_asked_to_sign_in(client, clip):
-    assert client.post_form(f"/studio/review/{clip.id}/messages", {"words": "x"}).location.startswith(
-        "/studio/login"
-    )
+    assert client.post_form(f"/studio/review/{clip.id}/messages").location.startswith("/studio/login")
 
 
 def test_a_program_may_leave_the_line_too(client, runtime, clip, reviewer):
