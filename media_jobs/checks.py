@@ -7,7 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from media_jobs import hls, tracks
+from media_jobs import hls, stills, tracks
 from media_jobs.copying import Copy, DoesNotFit
 from media_jobs.ffmpeg import Stream, output, source
 from media_jobs.picture import Plan
@@ -36,7 +36,7 @@ def _counted(shown: Stream, name: str) -> Stream:
 
 
 def check(folder: Path, made: Plan, *, with_sound: bool, copied: Copy | None = None) -> None:
-    """Frames, starts, lengths, key frames and segments of everything that was made.
+    """Frames, starts, lengths, key frames and segments of everything that was made, the hover preview's too.
 
     Raises Unacceptable(BROKEN_FILM) when less came out than the film holds, Unavailable(OURS_TRANSCODE) when it is us,
     DoesNotFit when it is the copied rung.
@@ -55,6 +55,7 @@ def check(folder: Path, made: Plan, *, with_sound: bool, copied: Copy | None = N
     _in_step(folder, made, {name: one["vide"] for name, one in shown.items()})
     for rung in mp4_rungs(made.rungs, made.seconds):
         _check_plain(folder, made, rung, with_sound=with_sound)
+    _check_hover(folder, made)
 
 
 def _check_copy(folder: Path, made: Plan, track: Track, copied: Copy) -> None:
@@ -128,6 +129,19 @@ def _check_plain(folder: Path, made: Plan, rung: Rung, *, with_sound: bool) -> N
     wanted = {"vide", "soun"} if with_sound else {"vide"}
     if set(found) != wanted or any(abs(length - made.seconds) > slack for length in lengths.values()):
         raise _ours("lengths", rung, lengths=lengths)
+
+
+def _check_hover(folder: Path, made: Plan) -> None:
+    """What cards show is a picture without sound, as long as was meant; from a film in parts it is made for itself."""
+    lowest, found = made.rungs[-1], tracks.read(folder / stills.HOVER_NAME)
+    if set(found) != {"vide"}:
+        raise _ours("hover tracks", lowest)
+    rate = lowest.frame_rate(made.rate) / 2
+    meant, track = min(stills.HOVER_SECONDS, made.seconds), found["vide"]
+    slack = float(1 / rate) + 0.1
+    # Frames by themselves, too: the last one may claim to stand for all that are missing.
+    if abs(track.seconds - meant) > slack or abs(track.count / rate - meant) > slack:
+        raise _ours("hover", lowest, seconds=track.seconds, frames=track.count, meant=meant)
 
 
 def _take(path: Path) -> int:

@@ -31,6 +31,7 @@ from media_jobs import jail
 from media_jobs.jail import Bounds, Level
 from media_jobs.launcher import NOT_STARTED
 from media_jobs.outline import Limits
+from media_jobs.progress import STILL_SECONDS, Progress, Stillness
 from portal.errors import Code, Unacceptable, Unavailable
 
 log = logging.getLogger(__name__)
@@ -197,21 +198,23 @@ def run(
     What it made is in `folder` once it has ended well, never before and never in part; None: it makes no file.
 
     Raises Cancelled, Unacceptable(BROKEN_FILM) when more than half of the film cannot be decoded, and
-    Unavailable: OURS_TIMEOUT after `wall_seconds` or the processor time that goes with it, OURS_DISK, OURS_TRANSCODE
-    with exit status and log; each says the seconds of processor that were spent, `cpu`.
+    Unavailable: OURS_TIMEOUT after `wall_seconds` or the processor time that goes with it, and where `film_seconds` is
+    known after STILL_SECONDS in which it neither read nor made anything; OURS_DISK; OURS_TRANSCODE with exit status
+    and log; each says the seconds of processor that were spent, `cpu`.
     """
     command = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-nostats", "-y", "-v", loglevel]
     command += ["-max_alloc", str(MAX_ALLOC_BYTES), "-filter_threads", "1"]
     command += ["-filter_complex_threads", str(tools.threads)]
     command += ["-stats_period", "1", "-progress", "pipe:1", *args]
-    progress = _Progress(film_seconds, on_progress)
-    watch = _Watch(wall_seconds, cancelled, progress.take)
+    progress = Progress(film_seconds, on_progress)
+    still = Stillness(progress)
+    watch = _Watch(wall_seconds, cancelled, progress.take, still if film_seconds > 0 else None)
     memory = MAKE_BYTES + THREAD_BYTES * max(0, tools.threads - 2)
     bounds = Bounds(memory, int(wall_seconds * (tools.threads + 1)) + 1, FILE_BYTES)
     with ExitStack() as stack:
         stack.enter_context(_weighed(bounds))
         room = None if folder is None else stack.enter_context(_room(folder))
-        with _started(tools, command, room, bounds, writes=folder is not None) as process:
+        with _started(tools, command, room, bounds, writes=folder is not None, opened=still.films) as process:
             watch.until_end(process)
         if process.returncode != 0:
             raise _explained(process.returncode, watch.tail)
@@ -305,34 +308,13 @@ def _version(tools: Tools, program: Path, _changed: int) -> str:
 
 
 @dataclass(slots=True)
-class _Progress:
-    """Turns ffmpeg's progress lines into percent of the film that is to come out."""
-
-    film_seconds: float
-    tell: Callable[[float], None]
-    rest: bytes = b""
-    best: float = 0.0
-
-    def take(self, chunk: bytes) -> None:
-        *lines, rest = (self.rest + chunk).split(b"\n")
-        # A tool that has stopped speaking in lines is not remembered for ever.
-        self.rest = rest[-TAIL_BYTES:]
-        for line in lines:
-            name, _, value = line.partition(b"=")
-            if name == b"out_time_us" and value.strip().isdigit() and self.film_seconds > 0:
-                self.best = max(self.best, min(100.0, int(value) / self.film_seconds / 1e4))
-                self.tell(self.best)
-            elif (name, value.strip()) == (b"progress", b"end"):
-                self.tell(100.0)
-
-
-@dataclass(slots=True)
 class _Watch:
-    """Listens to a tool until it ends by itself, is called off or takes too long."""
+    """Listens to a tool until it ends by itself, is called off, takes too long or stands still."""
 
     wall_seconds: float
     cancelled: Callable[[], bool]
     take: Callable[[bytes], None]
+    still: Stillness | None = None
     said: bytearray = field(default_factory=bytearray)
 
     @property
@@ -362,8 +344,12 @@ class _Watch:
         self.said = (self.said + chunk)[-TAIL_BYTES:]
 
     def _go_on(self, end: float) -> None:
-        if time.monotonic() > end:
+        left = end - time.monotonic()
+        if left < 0:
             raise Unavailable(Code.OURS_TIMEOUT, seconds=self.wall_seconds, log=self.tail)
+        if self.still is not None and self.still.seconds() > STILL_SECONDS:
+            taken = round(self.wall_seconds - left, 1)
+            raise Unavailable(Code.OURS_TIMEOUT, reason="stood still", seconds=taken, log=self.tail)
         if self.cancelled():
             raise Cancelled
 
@@ -409,13 +395,21 @@ def take_early(folder: Path, name: str) -> Path | None:
 
 @contextmanager
 def _started(
-    tools: Tools, command: Sequence[str], place: Path | None, bounds: Bounds, *, writes: bool = False
+    tools: Tools,
+    command: Sequence[str],
+    place: Path | None,
+    bounds: Bounds,
+    *,
+    writes: bool = False,
+    opened: list[int] | None = None,
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """The tool in its jail, in a process group of its own that is dead when the block is left."""
+    """The tool in its jail, in a process group of its own that is dead when the block is left; `opened`: its films."""
     level = tools.level or jail.level()
     if level is Level.NONE:
         raise Unavailable(Code.OURS_TRANSCODE, exit=NOT_STARTED, log="no sandbox on this machine")
     with _opened(command) as (words, films):
+        if opened is not None:
+            opened += films
         process = subprocess.Popen(
             jail.command(words, at=level, writes=writes, keeps=films, bounds=bounds),
             stdin=subprocess.DEVNULL,

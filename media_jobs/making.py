@@ -16,7 +16,7 @@ from media_jobs.outline import TAKEN, Limits
 from media_jobs.probe import Facts
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import Workspace
-from portal import chunks, crash, cuts, processing
+from portal import chunks, crash, cuts, processing, workers
 from portal.cuts import Report, Stored
 from portal.edits import CUTTABLE, EditList
 from portal.errors import Code, Missing, PortalError, Unacceptable, Unavailable
@@ -46,10 +46,22 @@ class _Wanted:
 def limits_of(
     shop: Workshop, *, keeps_beginning: bool = False, at_most: int | None = None, is_cut: bool = False
 ) -> Limits:
-    """What this portal takes; `at_most` seconds where the clip's call takes less, more of a film that was cut to fit."""
-    longest = min(shop.runtime.settings.uploads.max_seconds, at_most or math.inf)
+    """What this portal takes; `at_most` seconds where the clip's call takes less, more of a film that was cut to fit.
+
+    A host that makes films and nothing else is not told how long they may be: what the errands' worker says counts.
+    """
+    longest = min(_portals_seconds(shop), at_most or math.inf)
     limits = Limits(max_seconds=float(longest * (CUTTABLE if is_cut else 1)))
     return replace(limits, keeps_beginning=True) if keeps_beginning else limits
+
+
+def _portals_seconds(shop: Workshop) -> int:
+    settings = shop.runtime.settings
+    own = settings.uploads.max_seconds
+    if settings.origins.get("MAX_CLIP_SECONDS", "default") != "default":
+        return own
+    with shop.runtime.read() as session:
+        return workers.longest(workers.known(session)) or own
 
 
 def transcode(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:

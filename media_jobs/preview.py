@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_jobs import edit_graph, picture, sound
+from media_jobs import edit_graph, picture, sound, tracks
 from media_jobs.edit_graph import Cutting
 from media_jobs.ffmpeg import Tools, compose, output, run, source, take_early
 from media_jobs.picture import Plan
@@ -25,6 +25,9 @@ COPY_BYTES: Final = 150_000_000
 """A larger original takes longer to be stored a second time than a small picture takes to be made."""
 
 LINES: Final = 480
+# The last packet of sound hangs over, and what its encoder was ahead lies before the first.
+_SOUND_OVER_SECONDS: Final = 0.25
+_SAME_SECONDS: Final = 0.1
 _WIDE_COLOURS: Final = frozenset({picture.HLG, picture.PQ})
 _SAME_CODECS: Final = frozenset({"aac"})
 
@@ -60,6 +63,23 @@ def copy(tools: Tools, original: Path, folder: Path, facts: Facts, cancelled: Ca
     made = output(tracks, MP4_NAME, f="mp4", movflags="+faststart", **options)
     run(tools, compose([made]), folder=folder, wall_seconds=60, cancelled=cancelled)
     return folder / MP4_NAME
+
+
+def holds_what_is_shown(made: Path, facts: Facts) -> bool:
+    """Whether this copy has every frame that the film shows and no other: a phone cuts passages out by an edit list alone.
+
+    A copy would show them again, or keep them hidden for whoever looks. Raises Unavailable as `tracks.read` does.
+    """
+    found = tracks.read(made)
+    shown, heard = found.get("vide"), found.get("soun")
+    if shown is None or shown.count != facts.frames or (heard is None) != (facts.audio_index is None):
+        return False
+    times = shown.times()
+    rest = facts.picture_seconds - (max(times) - min(times))
+    # The last frame, which may stand long, is all that is missing between its instant and the end.
+    longest = max(shown.durations[-1] / shown.scale, 1 / facts.fps) + _SAME_SECONDS
+    over = heard.seconds - facts.duration_seconds if heard is not None else 0.0
+    return min(times) >= -0.001 and 0 <= rest <= longest and over <= _SOUND_OVER_SECONDS
 
 
 def plan(facts: Facts, edits: EditList = picture.WHOLE) -> Plan:

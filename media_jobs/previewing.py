@@ -98,6 +98,9 @@ class _Preview:
             if not films_fault(trouble):
                 raise
             return False
+        if not pictures.holds_what_is_shown(path, facts):
+            path.unlink()
+            return False
         self._told = _described("mp4", facts.width, facts.height, facts.duration_seconds)
         self._keep([(path, None)], complete=True)
         return True

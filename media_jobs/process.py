@@ -19,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import Settings
 from media_jobs.fitness import Fitness, check
 from media_jobs.speech import hearing
-from media_jobs.sweeping import tidy
+from media_jobs.sweeping import look_at_storage, tidy
 from media_jobs.tasks import TASKS
 from media_jobs.workshop import Pace, Workshop
+from portal import workers
 from portal.database import db_now
 from portal.errors import PortalError
 from portal.jobs import JobKind
@@ -29,6 +30,10 @@ from portal.models import WorkerSeen
 from portal.runtime import build_runtime, make_celery
 
 log = logging.getLogger(__name__)
+
+NAMELESS = (
+    "give it the site's SITE_URL, SECRET_KEY and MAIL_*, or only the lanes of films (-Q heavy,slow,short)"
+)
 
 # These start no film tool and wait for none: letters, and above all withdrawals.
 TOOLLESS = frozenset(
@@ -96,7 +101,9 @@ class Worker:
         """Remember the node's name and its lanes, before the fork."""
         self._node = sender
         lanes = (options or {}).get("queues") or []
-        self._lanes = lanes.split(",") if isinstance(lanes, str) else [str(lane) for lane in lanes]
+        named = lanes.split(",") if isinstance(lanes, str) else [str(lane) for lane in lanes]
+        # Without -Q it listens to the default queue and no other.
+        self._lanes = named or [JobKind.SWEEP.queue]
 
     def stop(self, *_: Any, **__: Any) -> None:
         """Tell every process of this worker to end its running work."""
@@ -107,25 +114,48 @@ class Worker:
         if current_process().name != "MainProcess":
             # A terminal or supervisor that signals the whole group must not kill a job that could give way.
             signal.signal(signal.SIGTERM, self.stop)
+        if is_nameless(self._settings, self._lanes):
+            log.error("letters written here lead to %s: %s", self._settings.site.url, NAMELESS)
         threading.Thread(target=self._be_seen, name="be-seen", daemon=True).start()
+        if JobKind.SWEEP.queue in self._lanes and not getattr(current_process(), "index", 0):
+            # Beside the sign of life, which must not wait for a storage that hangs.
+            threading.Thread(target=self._look, name="look", daemon=True).start()
+
+    def _look(self) -> None:
+        time.sleep(self._pace.look)
+        look_at_storage(self.shop)
 
     def _be_seen(self) -> None:
-        name = f"{self._node}/{getattr(current_process(), 'index', 0) or 0}"
         while True:
             try:
-                facts = {**self.fitness().facts, "process": os.getpid(), "lanes": self._lanes}
-                if JobKind.CAPTIONS.queue in self._lanes:
-                    facts["speech"] = hearing(self._settings.speech)
-                with self.shop.runtime.work() as session:
-                    now = db_now(session)
-                    # How far this host's clock is ahead: beyond 15 minutes storages refuse what it signs.
-                    facts["clock_seconds"] = round(time.time() - now.timestamp(), 1)
-                    session.merge(WorkerSeen(name=name, seen_at=now, facts=facts))
+                self.beat()
                 # The clock's sweep reaches one worker; every host has a work folder of its own.
                 tidy(self.shop)
             except (PortalError, SQLAlchemyError, OSError) as error:
                 log.warning("sign of life not written: %s", error)
             time.sleep(self._pace.seen)
+
+    def beat(self) -> None:
+        """Write one sign of life, with all that this process knows of itself and has found out."""
+        name = f"{self._node}/{getattr(current_process(), 'index', 0) or 0}"
+        facts = {**self.fitness().facts, "process": os.getpid(), "lanes": self._lanes, **self.shop.told}
+        if JobKind.CAPTIONS.queue in self._lanes:
+            facts["speech"] = hearing(self._settings.speech)
+        if workers.ERRANDS in self._lanes:
+            facts[workers.MARK_WORD] = workers.mark(self._settings)
+            facts[workers.SECONDS_WORD] = self._settings.uploads.max_seconds
+        with self.shop.runtime.work() as session:
+            now = db_now(session)
+            # How far this host's clock is ahead: beyond 15 minutes storages refuse what it signs.
+            facts["clock_seconds"] = round(time.time() - now.timestamp(), 1)
+            session.merge(WorkerSeen(name=name, seen_at=now, facts=facts))
+
+
+def is_nameless(settings: Settings, lanes: list[str]) -> bool:
+    """Whether a worker of a shared database would write letters without having been told in whose name."""
+    is_own = settings.database_url.startswith("sqlite")
+    origins = (settings.origins.get(name, "default") for name in ("SITE_URL", "SECRET_KEY"))
+    return workers.ERRANDS in lanes and not is_own and "default" in origins
 
 
 def _tell(found: Fitness) -> None:

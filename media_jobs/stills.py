@@ -95,6 +95,8 @@ def hover_output(picture: Stream, made: Plan) -> Stream:
     end = min(made.seconds, start + HOVER_SECONDS)
     shown = picture.filter("trim", start=f"{start:.6f}", end=f"{end:.6f}")
     shown = shown.filter("setpts", f"PTS-{start:.6f}/TB").filter("fps", fps=rate)
+    # Of a film whose end was left out, `fps` goes on with the last picture until the film's own end.
+    shown = shown.filter("trim", end=f"{max(end - start, 1 / rate) - 0.25 / rate:.6f}")
     shown = shown.filter("scale", *hover_size(made), flags="bicubic").filter("setsar", sar=1)
     encoder = {
         "c:v": "libx264",

@@ -17,11 +17,14 @@ from portal import (
     invitations,
     leases,
     notices,
+    storage_rules,
     team_letters,
     terms,
     views,
     withdrawal,
+    workers,
 )
+from portal.database import db_now
 from portal.errors import PortalError
 from portal.models import Clip
 
@@ -58,12 +61,18 @@ def thorough(shop: Workshop) -> None:
         lambda: terms.ask_again(runtime.work),
         lambda: asking.ask_ending(runtime.work),
         lambda: _tell_team(shop),
+        lambda: _look_at_storage(shop),
         lambda: _forget_views(shop),
         lambda: _forget_guests(shop),
         lambda: _forget_addresses(shop),
         lambda: _forget_spent_letters(shop),
         lambda: fsck.tidy(runtime.read, runtime.work, runtime.storage),
     )
+
+
+def look_at_storage(shop: Workshop) -> None:
+    """Soon after the start, too: who has chosen a lax storage learns of it before the first film comes."""
+    _each(lambda: _look_at_storage(shop))
 
 
 def _each(*steps: Callable[[], object]) -> None:
@@ -121,6 +130,20 @@ def _tell_team(shop: Workshop) -> None:
     if shop.runtime.settings.mail.tells_team:
         with shop.runtime.work() as session:
             team_letters.write(session)
+
+
+def _look_at_storage(shop: Workshop) -> None:
+    """Write down what the storage gives to everybody or takes against its rules, and have it said in the studio."""
+    # That it is away is told elsewhere, and says nothing of its rules.
+    if not shop.runtime.storage.is_reachable():
+        return
+    faults = list(storage_rules.faults(shop.runtime))
+    for fault in faults:
+        log.error("storage: %s", fault)
+    with shop.runtime.read() as session:
+        at = db_now(session).isoformat()
+    is_open = storage_rules.are_originals_open(faults)
+    shop.told[workers.STORAGE_WORD] = {"at": at, "faults": faults, "is_open": is_open}
 
 
 def _forget_addresses(shop: Workshop) -> None:

@@ -16,6 +16,7 @@ from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.workshop import Workshop
 from media_jobs.workspace import NO_ROOM
 from portal import crash, film_faults, leases, letters, lifecycle, notices, processing, withdrawal
+from portal.database import AWAY
 from portal.errors import Away, Code, Missing, PortalError, Unacceptable, Unavailable
 from portal.jobs import JobKind
 from portal.leases import Claim
@@ -107,6 +108,11 @@ def _attempt(work: Callable[[], None], subject: str) -> PortalError | None:
     except PortalError as error:
         log.warning("failed %s: %s", subject, _detail(error))
         return error
+    except AWAY as error:
+        # Whoever only reads is not told by `unit_of_work`; an outage counts no attempt, whatever it interrupts.
+        words = str(error).partition("\n")[0]
+        log.warning("database away %s: %s", subject, words)
+        return Away(Code.OURS_DATABASE, detail=words)
     except OSError as error:
         # Pictures, playlists and packed pieces are written by ourselves, without a tool in between.
         if error.errno in NO_ROOM:
@@ -149,6 +155,7 @@ def _detail(error: PortalError) -> str:
 
 
 def _erase(shop: Workshop, claim: Claim, heartbeat: Heartbeat) -> None:
+    publishing.mark_erased(shop, claim)
     deleted = publishing.delete_everything(shop, claim, heartbeat)
     with shop.runtime.read() as session:
         written = notices.message_ids(session, claim.clip_id)

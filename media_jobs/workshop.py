@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from media_jobs.ffmpeg import Tools
 from portal import leases, notices
@@ -27,6 +28,8 @@ class Pace:
     sweep: float = 10.0
     janitor: float = 3600.0
     seen: float = 10.0
+    # So long after its start a worker of the light lane looks whether the storage holds to its rules.
+    look: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,5 @@ class Workshop:
     tools: Tools
     pace: Pace = field(default_factory=Pace)
     is_stopping: Callable[[], bool] = never
+    # What this process has found out and says with its next sign of life.
+    told: dict[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import re
 import struct
 import subprocess
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from media_jobs.ffmpeg import Tools
@@ -306,6 +306,50 @@ def matrix(path: Path, cells: tuple[int, int, int, int]) -> Path:
     turned = path.with_stem(f"{path.stem}{a >> 16}{b >> 16}{c >> 16}{d >> 16}")
     turned.write_bytes(data)
     return turned
+
+
+def passages(path: Path, *spans: tuple[float, float], name: str = "passages.mp4") -> Path:
+    """This MP4, index at its end, with nothing but these passages shown, as phones cut: the rest stays in the file."""
+    data = bytearray(path.read_bytes())
+    moov = data.rindex(b"moov") - 4
+    film_scale = _number(data, data.index(b"mvhd", moov) + 16)
+    at = moov
+    while (at := data.find(b"elst", at + 8)) >= 0:
+        begin, scale = _number(data, at + 16), _number(data, data.index(b"mdhd", at) + 16)
+        rows = [
+            struct.pack(">IiI", round((end - start) * film_scale), begin + round(start * scale), 1 << 16)
+            for start, end in spans
+        ]
+        box = struct.pack(">I4sII", 16 + 12 * len(rows), b"elst", 0, len(rows)) + b"".join(rows)
+        more = len(box) - _number(data, at - 4)
+        data[at - 4 : at - 4 + _number(data, at - 4)] = box
+        for parent in (at - 12, data.rindex(b"trak", 0, at) - 4, moov):
+            data[parent : parent + 4] = (_number(data, parent) + more).to_bytes(4, "big")
+    cut = path.with_name(name)
+    cut.write_bytes(data)
+    return cut
+
+
+def _number(data: bytearray, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def three_colours(
+    folder: Path, *, group: int, words: tuple[object, ...] = (), name: str = "three.mp4"
+) -> Path:
+    """Half a second each of red, green and blue, under a tone; every browser plays it."""
+    colours = ("red", "lime", "blue")
+    each = ";".join(f"color={one}:size=160x90:rate=30:duration=0.5[{one}]" for one in colours)
+    shown = f"{each};[red][lime][blue]concat=n=3,{TAGS}"
+    coder = ("-c:v", "libx264", "-preset", "veryfast", "-bf", 2, "-pix_fmt", "yuv420p", "-sc_threshold", 0)
+    tone = ("-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1.5")
+    return made(folder / name, "-f", "lavfi", "-i", shown, *tone, *coder, "-g", group, *SOUND, *words)
+
+
+def colours(path: Path) -> str:
+    """The strongest colour of every frame, by its first letter, each run of them once with its length: "r15 b15"."""
+    found = ["rgb"[max(range(3), key=frame.__getitem__)] for frame in frames(path, (1, 1))]
+    return " ".join(f"{colour}{len(list(run))}" for colour, run in groupby(found))
 
 
 def with_box(path: Path, box: bytes, *parents: bytes, name: str) -> Path:

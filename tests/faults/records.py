@@ -9,7 +9,7 @@ from typing import Protocol
 
 import psycopg
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 
 class Record(Protocol):

@@ -57,7 +57,7 @@ class Sea:
             self.workers.remove(gone)
         while len(self.workers) < 2:
             home = self.folder / f"host{len(self.told) % 2}-{len(self.workers)}"
-            self.workers.append(stage.WorkerProcess(self.runtime, self.folder, data_dir=home))
+            self.workers.append(stage.WorkerProcess(self.runtime, self.folder, data_dir=home, lease=10))
 
     def strike(self):
         """One fault."""

@@ -17,7 +17,7 @@ from tests.hostile.corpus import ALL
 from tests.jobs import stage
 
 TORTURE = "TORTURE" in os.environ
-pytestmark = pytest.mark.timeout(1800 if TORTURE else 240)
+pytestmark = pytest.mark.timeout(1800 if TORTURE else 600)
 # One of each way to fail: not let in for what it is, what it leads to, what it claims, what is missing of it, what it
 # is made of, and what only decoding tells. `make torture` sends all there are, those that are only odd among them.
 CHOSEN = ("a03", "a31", "b01", "b14", "b27", "c26", "c31", "c51", "c52", "h01", "h08", "h16")
@@ -62,7 +62,7 @@ def test_each_hostile_film_ends_for_its_own_reason_and_the_worker_that_opened_th
     with stage.WorkerProcess(ringing, tmp_path, queues=("heavy",)) as worker:
         before = stage.until(lambda: processes(ringing))
         ids = [job_id for _, _, job_id in sent]
-        stage.until(lambda: are_over(ringing, ids), seconds=1500 if TORTURE else 150)
+        stage.until(lambda: are_over(ringing, ids), seconds=1500 if TORTURE else stage.PATIENCE_SECONDS)
         with ringing.read() as session:
             over = db_now(session)
         assert stage.until(lambda: processes(ringing, since=over)) == before

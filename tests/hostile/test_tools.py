@@ -45,7 +45,16 @@ def room(tmp_path, neighbour):
 
 
 def memory_kb():
+    """The most that any child of this process ever had."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+@pytest.fixture(autouse=True)
+def _all_stay_small():
+    """No tool takes more memory than it may; what earlier tests of this process have started is not counted."""
+    before = memory_kb()
+    yield
+    assert memory_kb() <= max(before, MOST_MEMORY_KB)
 
 
 def film_in(room, one, clay):
@@ -91,7 +100,6 @@ def test_an_odd_film_becomes_a_clip_and_nothing_private_or_foreign_is_in_it(clay
     assert not is_magenta(mean_colour(next(file.path for file in made.files if file.name.endswith(".mp4"))))
     assert {file.name: file.read_bytes() for file in room.iterdir() if file.is_file()} == before
     assert listener.heard == []
-    assert memory_kb() < MOST_MEMORY_KB
 
 
 @pytest.mark.parametrize("one", [one for one in CLEAN if one.name[0] == "g"], ids=str)
@@ -141,7 +149,6 @@ def test_even_without_the_inspector_the_tools_call_nobody_open_no_other_file_and
         assert len(streams) <= 17
         assert FOREIGN not in streams
     assert listener.heard == []
-    assert memory_kb() < MOST_MEMORY_KB
 
 
 def let_in(clay, most):
@@ -165,7 +172,6 @@ def test_a_damaged_film_that_is_let_in_is_read_or_refused_and_never_our_fault(cl
         with suppress(Unacceptable):
             probe.inspect(footage.tools(), path, Limits())
     assert listener.heard == []
-    assert memory_kb() < MOST_MEMORY_KB
 
 
 def test_the_private_films_do_hold_what_may_not_come_out(clay):

@@ -66,6 +66,17 @@ def test_a_broken_file_a_lying_playlist_and_words_in_the_picture_are_noticed(lad
         playlist.write_text(text)
 
 
+@pytest.mark.parametrize("words", [("-t", 1.5), ("-af", "anull")], ids=["too short", "with a sound"])
+def test_a_hover_preview_that_is_too_short_or_speaks_is_noticed(ladder, words):
+    folder, check = ladder
+    hover, other = folder / "hover.mp4", folder / "other.mp4"
+    sound = ("-f", "lavfi", "-t", 3, "-i", "sine") if "-af" in words else ()
+    footage.ffmpeg("-i", hover, *sound, *words, "-c:v", "libx264", "-preset", "ultrafast", other)
+    other.replace(hover)
+    with pytest.raises(Unavailable, match="hover"):
+        check()
+
+
 def test_groups_that_are_open_are_told_from_closed_ones(tmp_path):
     path = tmp_path / "open.mp4"
     words = ("-x264-params", "open-gop=1:keyint=10:bframes=3", "-c:v", "libx264", "-pix_fmt", "yuv420p")

@@ -96,7 +96,7 @@ def beside(work):
         yield
     finally:
         over.set()
-        thread.join(timeout=60)
+        thread.join(timeout=stage.PATIENCE_SECONDS)
     assert not broken
     assert not thread.is_alive()
 
@@ -337,7 +337,7 @@ def hosts(runtime, broker_url, tmp_path, make):
         homes = [tmp_path / "a", tmp_path / "b"]
         workers = {
             home: stack.enter_context(
-                stage.WorkerProcess(ringing, tmp_path, data_dir=home, node=f"{home.name}@%h")
+                stage.WorkerProcess(ringing, tmp_path, data_dir=home, node=f"{home.name}@%h", lease=10)
             )
             for home in homes
         }
@@ -371,12 +371,12 @@ def test_whichever_host_is_killed_in_mid_part_the_film_is_made(hosts, who):
 
     asking, helper, part = stage.until(helped)
     workers[helper if who == "helper" else asking].kill()
-    stage.until(lambda: stage.row(runtime, Job, job_id).state == JobState.DONE, seconds=150)
+    stage.until(lambda: stage.row(runtime, Job, job_id).state == JobState.DONE)
     assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
     assert stage.row(runtime, Job, job_id).attempt == (1 if who == "helper" else 2)
     assert stage.row(runtime, Job, part).attempt == (2 if who == "helper" else 1)
     ends = (JobState.DONE, JobState.CANCELLED)
-    stage.until(lambda: all(one.state in ends for one in parts(runtime, clip)), seconds=20)
+    stage.until(lambda: all(one.state in ends for one in parts(runtime, clip)))
     fsck.tidy(runtime.read, runtime.work, runtime.storage)
     with runtime.read() as session:
         named = {one.key for one in session.scalars(select(Rendition))}

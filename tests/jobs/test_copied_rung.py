@@ -164,6 +164,19 @@ def test_a_turned_film_another_codec_and_an_edited_one_are_encoded(tmp_path):
     assert not chain.made(path, tmp_path / "cut", film.Order(edits=EditList(start=0.5))).copied_top
 
 
+@pytest.mark.parametrize("group", [60, 15])
+def test_of_a_film_whose_phone_cut_a_passage_out_nothing_is_copied(tmp_path, monkeypatch, group):
+    monkeypatch.setattr(copying, "SHORTEST_GROUP_SECONDS", 0.4)
+    whole = footage.three_colours(tmp_path, group=group)
+    assert fits(whole) is not None
+    path = footage.passages(whole, (0, 0.5), (1.0, 1.5))
+    assert fits(path) is None
+    out = tmp_path / "out"
+    made = chain.made(path, out)
+    assert not made.copied_top
+    assert re.fullmatch(r"r1[57] b15", footage.colours(out / "90.mp4"))
+
+
 def test_a_film_whose_list_of_packets_is_too_long_to_be_read_is_encoded(tmp_path, monkeypatch):
     path = footage.web_ready(tmp_path)
     monkeypatch.setattr(copying, "examine", partial(copying.examine, most_bytes=500))

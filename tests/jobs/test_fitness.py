@@ -96,7 +96,7 @@ def test_a_slow_moment_does_not_take_a_level_from_the_jail(tmp_path, monkeypatch
 
     def trial(tools, beside):
         with monkeypatch.context() as once:
-            once.setattr(fitness, "TRIAL_SECONDS", next(slow, 5))
+            once.setattr(fitness, "TRIAL_SECONDS", next(slow, 60))
             return tried(tools, beside)
 
     monkeypatch.setattr(fitness, "trial", trial)

@@ -1,5 +1,7 @@
 """Whatever a phone, a camera or a browser calls a film becomes the same kind of clip."""
 
+import re
+
 import pytest
 
 from portal.errors import Code, Unacceptable
@@ -19,6 +21,7 @@ PICTURES = {
     "h264.mov": ("h264", X264),
     "h264.mkv": ("h264", X264),
     "h264.3gp": ("h264", (*X264, "-profile:v", "baseline", "-pix_fmt", "yuv420p")),
+    "h264-in-band.mp4": ("h264", (*X264, "-tag:v", "avc3", "-bsf:v", "dump_extra=freq=keyframe")),
     "h264-10bit.mp4": ("h264", (*X264, "-pix_fmt", "yuv420p10le")),
     "h264-422.mp4": ("h264", (*X264, "-pix_fmt", "yuv422p")),
     "h264-444.mp4": ("h264", (*X264, "-pix_fmt", "yuv444p")),
@@ -42,6 +45,63 @@ PICTURES = {
     "mjpeg-444.mkv": ("mjpeg", ("-c:v", "mjpeg", "-q:v", 3, "-pix_fmt", "yuvj444p")),
     "mjpeg-422.mov": ("mjpeg", ("-c:v", "mjpeg", "-q:v", 3, "-pix_fmt", "yuvj422p")),
 }
+
+
+WIDE = "setparams=color_primaries=bt2020:color_trc={}:colorspace=bt2020nc:range=tv,format=yuv420p10le"
+MASTERED = (
+    "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
+)
+HDR = {
+    "hlg.webm": ("vp9", ("-vf", WIDE.format("arib-std-b67"), *VP9)),
+    "hdr10.mp4": (
+        "hevc",
+        (
+            *("-vf", WIDE.format("smpte2084"), *X265[:4], "-x265-params"),
+            f"log-level=none:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:{MASTERED}",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HDR)
+def test_wide_colours_come_out_as_ordinary_ones_and_say_nothing_of_their_screen(tmp_path, name):
+    codec, words = HDR[name]
+    path = footage.coded(tmp_path / name, words)
+    assert ("Mastering" in " ".join(footage.packets(path, "frame_side_data=side_data_type"))) == (
+        codec == "hevc"
+    )
+    result = chain.picture_alone(path)
+    assert (result.facts.video_codec, result.facts.color_primaries) == (codec, "bt2020")
+    assert len(footage.frames(result.path, (1, 1))) == 18
+    said = footage.packets(result.path, "stream=pix_fmt,color_transfer:frame_side_data=side_data_type")
+    assert said == ["yuv420p,bt709"]
+
+
+def test_a_film_whose_phone_cut_a_passage_out_is_made_without_it(tmp_path):
+    whole = footage.three_colours(tmp_path, group=15)
+    path = footage.passages(whole, (0, 0.5), (1.0, 1.5))
+    assert footage.colours(chain.picture_alone(path).path) == "r15 b15"
+    assert len(footage.samples(chain.sound_alone(path).path)) / 48000 == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("coder", [VP8, VP9], ids=["vp8", "vp9"])
+def test_a_recording_whose_phone_was_turned_half_way_is_shown_whole(tmp_path, coder):
+    # A coder of WebM starts anew with a key frame of the other shape, in the same track.
+    halves, path = [], tmp_path / "turned.webm"
+    for colour, size in (("red", "160x90"), ("blue", "90x160")):
+        half = tmp_path / f"{colour}.webm"
+        footage.ffmpeg("-f", "lavfi", "-i", f"color={colour}:size={size}:rate=30", "-t", 0.5, *coder, half)
+        halves.append(half)
+    names = tmp_path / "halves.txt"
+    names.write_text("".join(f"file {half}\n" for half in halves))
+    footage.ffmpeg("-f", "concat", "-safe", 0, "-i", names, "-c", "copy", path)
+    result = chain.picture_alone(path)
+    assert result.facts.frames == 30
+    assert footage.packets(result.path, "stream=width,height") == ["160,90"]
+    shown = footage.frames(result.path, (3, 1))
+    middles = "".join("r" if frame[3] > frame[5] else "b" for frame in shown)
+    # Where the graph begins anew one frame may be missing.
+    assert re.fullmatch("r{14,15}b{14,15}", middles)
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -73,6 +133,7 @@ SOUNDS = {
     "alac.mov": ("alac", ("-c:a", "alac")),
     "flac.mkv": ("flac", ("-c:a", "flac")),
     "flac.mp4": ("flac", ("-c:a", "flac")),
+    "ipcm.mp4": ("pcm_s16le", ("-c:a", "pcm_s16le")),
     "ac3.mp4": ("ac3", ("-c:a", "ac3")),
     "eac3.mp4": ("eac3", ("-c:a", "eac3")),
     **{

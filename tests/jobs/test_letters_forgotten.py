@@ -1,11 +1,9 @@
 """Addresses that are forgotten are forgotten in the outbox too, whatever became of their letters."""
 
 import dataclasses
-import socket
 from datetime import timedelta
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import select, update
 
 from config import ProofSettings
@@ -18,13 +16,14 @@ from portal.lifecycle import Actor, ActorKind
 from portal.mailer import Mailer
 from portal.models import IdempotencyKey, Invitation, Notice, NoticeState, Person, State
 from portal.notices import NoticeKind
+from tests import post_office
 from tests.jobs import stage
 
 BY = Actor(ActorKind.ADMIN, 1)
 ADA = "ada@mail.example"
 
 
-class Refusing:
+class Refusing(post_office.Letters):
     """Knows nobody, and quotes whom it does not know."""
 
     async def handle_RCPT(self, _server, _session, _envelope, address, _options):  # noqa: N802 -- the library's name
@@ -33,13 +32,8 @@ class Refusing:
 
 @pytest.fixture(scope="module")
 def refusing_office():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    office = Controller(Refusing(), hostname="127.0.0.1", port=port, ready_timeout=30)
-    office.start()
-    yield f"smtp://127.0.0.1:{port}"
-    office.stop()
+    with post_office.opened(Refusing()) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A film that takes too long: the film's fault or ours, by what was spent and by a yardstick."""
 
-import time
+import signal
 
 import pytest
 
@@ -31,12 +31,12 @@ def timed_out(words, wall=1.2):
 def quick(monkeypatch):
     """This machine counts as a quick one with time for us, however busy it is with other tests."""
     monkeypatch.setattr(patience, "QUICK_SECONDS", 60.0)
-    monkeypatch.setattr(patience, "BUSY", 0.1)
+    monkeypatch.setattr(patience, "BUSY", 0.02)
 
 
 def test_a_film_that_is_still_being_worked_on_when_its_time_ends_again_is_at_fault_itself(tmp_path, quick):
     trouble = timed_out(BUSY)
-    assert trouble.facts["cpu"] > 0.1 * trouble.facts["seconds"]
+    assert trouble.facts["cpu"] > 0.02 * trouble.facts["seconds"]
     assert patience.judged(footage.tools(), tmp_path, trouble, 1) is trouble
     verdict = patience.judged(footage.tools(), tmp_path, trouble, 2)
     assert isinstance(verdict, Unacceptable)
@@ -79,7 +79,9 @@ def test_a_slow_machine_is_ours(tmp_path, monkeypatch):
     assert patience.judged(footage.tools(), tmp_path, trouble, 2) is trouble
 
 
-def test_work_that_waited_rather_than_worked_is_ours(tmp_path, quick):
+def test_work_that_waited_rather_than_worked_is_ours(tmp_path, quick, monkeypatch):
+    # What a tool spends on its own start counts too, and a slow processor takes long for it.
+    monkeypatch.setattr(patience, "BUSY", 0.5)
     trouble = timed_out(IDLE, 2.0)
     assert patience.judged(footage.tools(), tmp_path, trouble, 2) is trouble
 
@@ -92,13 +94,13 @@ def test_other_troubles_are_not_judged(tmp_path, quick):
 def test_a_tool_that_the_jail_ends_for_its_processor_time_has_run_out_of_time():
     tools = footage.tools()
     bounds = jail.Bounds(ffmpeg.MAKE_BYTES, 1, 0)
-    watch = ffmpeg._Watch(60, lambda: False, lambda _said: None)
-    began = time.monotonic()
+    watch = ffmpeg._Watch(stage.PATIENCE_SECONDS, lambda: False, lambda _said: None)
     with pytest.raises(Unavailable) as caught, ffmpeg._weighed(bounds):
         with ffmpeg._started(tools, [str(tools.ffmpeg), "-v", "error", *BUSY], None, bounds) as process:
             watch.until_end(process)
         raise ffmpeg._explained(process.returncode, watch.tail)
-    assert time.monotonic() - began < 50
+    # The kernel's word, and not our own patience's.
+    assert process.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
     assert caught.value.code is Code.OURS_TIMEOUT
     assert caught.value.facts["cpu"] >= 1
 
@@ -116,7 +118,7 @@ def test_a_film_that_cannot_be_made_in_its_time_is_tried_twice_and_its_owner_tol
     # Large enough that no machine makes it in the time that is left to it.
     clip = stage.arrived(make, runtime, footage.small(tmp_path, size="1280x720", seconds=4))
     monkeypatch.setattr(film, "wall_seconds", lambda _facts: 0.3)
-    monkeypatch.setattr(patience, "BUSY", 0.05)
+    monkeypatch.setattr(patience, "BUSY", 0.01)
     job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
     TASKS[JobKind.TRANSCODE](stage.shop_of(runtime), job_id)
     assert stage.row(runtime, Job, job_id).state == JobState.QUEUED

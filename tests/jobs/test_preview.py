@@ -55,8 +55,13 @@ def shop(runtime):
         (footage.recorder, False),
     ],
 )
-def test_what_every_browser_plays_is_copied_and_nothing_else(tmp_path, make, copied):
-    assert preview.can_be_copied(facts_of(make(tmp_path))) is copied
+def test_what_every_browser_plays_is_copied_whole_and_nothing_else(tmp_path, make, copied):
+    path = make(tmp_path)
+    facts = facts_of(path)
+    assert preview.can_be_copied(facts) is copied
+    if copied:
+        made = preview.copy(footage.tools(), path, tmp_path, facts, never)
+        assert preview.holds_what_is_shown(made, facts)
 
 
 def test_a_copy_begins_with_its_index_stands_upright_and_tells_nothing(tmp_path):
@@ -151,13 +156,52 @@ def test_what_the_owner_cut_off_before_sending_is_in_no_first_picture(make, runt
     told = film_of(runtime, clip).preview
     assert (told["kind"], told["complete"]) == ("hls", True)
     assert told["seconds"] == pytest.approx(1.4, abs=0.04)
-    watched = tmp_path / "watched.mp4"
-    watched.write_bytes(
-        b"".join(runtime.storage.read(Bucket.ORIGINALS, one["key"], 0, one["bytes"]) for one in told["files"])
-    )
-    shown = footage.frames(watched, (1, 1))
+    shown = footage.frames(watched(runtime, clip, tmp_path / "watched.mp4"), (1, 1))
     assert len(shown) == pytest.approx(42, abs=1)
     assert all(frame[2] > frame[0] for frame in shown)
+
+
+def watched(runtime, clip, path):
+    """The first picture as a player gets it, one file."""
+    files = film_of(runtime, clip).preview["files"]
+    path.write_bytes(
+        b"".join(runtime.storage.read(Bucket.ORIGINALS, one["key"], 0, one["bytes"]) for one in files)
+    )
+    return path
+
+
+@pytest.mark.parametrize("group", [60, 15])
+def test_a_passage_that_a_phone_cut_out_is_in_no_first_picture(make, runtime, shop, tmp_path, group):
+    whole = footage.three_colours(tmp_path, group=group)
+    path = footage.passages(whole, (0, 0.5), (1.0, 1.5))
+    assert footage.colours(path) == "r15 b15"
+    assert preview.can_be_copied(facts_of(path))
+    clip = stage.arrived(make, runtime, path)
+    tasks.TASKS[JobKind.PREVIEW](shop, stage.ask(runtime, clip, JobKind.PREVIEW))
+    told = film_of(runtime, clip).preview
+    assert (told["kind"], told["complete"]) == ("hls", True)
+    shown = footage.colours(watched(runtime, clip, tmp_path / "watched.mp4"))
+    # Where no key frame stands, ffmpeg itself is two frames late with the next passage.
+    assert re.fullmatch(r"r1[57] b15", shown), shown
+
+
+@pytest.mark.parametrize(
+    ("spans", "is_whole"),
+    [
+        (((0, 1.5),), True),
+        (((0, 0.5), (1.0, 1.5)), False),
+        (((0, 0.5), (0, 0.5)), False),
+        (((0, 1.1),), False),
+        # Hidden before the first instant: no player shows it, and still it would be handed on.
+        (((0.7, 1.5),), False),
+    ],
+    ids=["whole", "a passage cut out", "a passage twice", "the end cut off", "the beginning cut off"],
+)
+def test_a_copy_holds_every_frame_that_is_shown_and_no_other(tmp_path, spans, is_whole):
+    path = footage.passages(footage.three_colours(tmp_path, group=15), *spans)
+    facts = facts_of(path)
+    made = preview.copy(footage.tools(), path, tmp_path, facts, never)
+    assert preview.holds_what_is_shown(made, facts) is is_whole
 
 
 def test_a_preview_that_comes_after_the_ladder_is_not_made(make, runtime, shop, tmp_path):

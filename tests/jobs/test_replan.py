@@ -118,7 +118,7 @@ def play(master):
 
 def seen(viewer, rounds):
     for _ in range(rounds):
-        assert viewer.round.acquire(timeout=30)
+        assert viewer.round.acquire(timeout=stage.PATIENCE_SECONDS)
 
 
 def test_whoever_watches_a_clip_that_is_made_again_notices_nothing(

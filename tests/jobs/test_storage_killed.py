@@ -26,7 +26,7 @@ from portal.submission import Texts
 from portal.uploads import PART_SIZE, Announced
 from tests.conftest import Bells
 from tests.factories import Factory
-from tests.servers import ORIGINALS, PUBLIC, started
+from tests.servers import ORIGINALS, PATIENCE_SECONDS, PUBLIC, started
 
 FILM = b"ftyp" + secrets.token_bytes(2 * PART_SIZE + 1000)
 WHAT = Announced("film.mp4", len(FILM), "video/mp4", head_sha256="a" * 64, tail_sha256="b" * 64)
@@ -57,7 +57,7 @@ def again(server):
     server.process.wait()
     server.output.close()
     server.output = None
-    return server.start()
+    return server.start(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def piece(number):
 def half_sent(url, data):
     """A line that has carried half of a part."""
     parts = urlsplit(url)
-    line = http.client.HTTPConnection(parts.netloc, timeout=30)
+    line = http.client.HTTPConnection(parts.netloc, timeout=60)
     line.putrequest("PUT", f"{parts.path}?{parts.query}")
     line.putheader("Content-Length", str(len(data)))
     line.endheaders()

@@ -6,12 +6,12 @@ import os
 import threading
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from media_jobs import hls, tasks
 from media_jobs.heartbeat import Heartbeat, Interrupted
 from media_jobs.tasks import TASKS
-from portal import keys, leases, notices, processing, publications
+from portal import crash, keys, leases, notices, processing, publications
 from portal.errors import Code
 from portal.jobs import JobKind
 from portal.lifecycle import CLOCK, OWNER, move
@@ -95,7 +95,7 @@ def test_a_clip_withdrawn_in_mid_work_ends_the_work_and_leaves_nothing(make, run
     stage.until(lambda: stage.row(runtime, Job, job_id).step == "make")
     with runtime.work() as session:
         move(session, session.get_one(Clip, clip.id), "withdraw", by=CLOCK)
-    thread.join(timeout=30)
+    thread.join(timeout=stage.PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert list(runtime.storage.keys(Bucket.ORIGINALS, keys.made_prefix(clip.id))) == []
     assert not list(runtime.settings.media.scratch.iterdir())
@@ -157,6 +157,41 @@ def test_a_full_disk_is_waited_for_wherever_it_is_noticed(make, runtime, shop, t
     job = stage.row(runtime, Job, job_id)
     assert (job.state, job.error_code) == (JobState.QUEUED, Code.OURS_DISK)
     assert stage.row(runtime, Clip, clip.id).state == State.PROCESSING
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_database_that_is_away_while_a_task_reads_counts_no_attempt(make, runtime, shop, tmp_path):
+    clip = stage.arrived(make, runtime, footage.small(tmp_path, seconds=0.3, size="64x36"))
+    job_id = stage.ask(runtime, clip, JobKind.TRANSCODE)
+    here, elsewhere = tmp_path / "portal.sqlite", tmp_path / "away.sqlite"
+
+    def goes_away(point):
+        # The job is claimed, and nothing read yet.
+        if point == "unit.committed" and not elsewhere.exists():
+            runtime.engine.dispose()
+            here.rename(elsewhere)
+            here.mkdir()
+
+    def comes_back(_context):
+        if here.is_dir():
+            here.rmdir()
+            elsewhere.rename(here)
+            crash.observe(None)
+
+    crash.observe(goes_away)
+    event.listen(runtime.engine, "handle_error", comes_back)
+    try:
+        TASKS[JobKind.TRANSCODE](shop, job_id)
+    finally:
+        crash.observe(None)
+        event.remove(runtime.engine, "handle_error", comes_back)
+    waiting = stage.row(runtime, Job, job_id)
+    assert (waiting.state, waiting.attempt, waiting.error_code) == (JobState.QUEUED, 0, "ours_database")
+    assert "unable to open database file" in waiting.error_detail
+    with runtime.work() as session:
+        session.execute(update(Job).values(run_after=Job.created_at))
+    TASKS[JobKind.TRANSCODE](shop, job_id)
+    assert stage.row(runtime, Clip, clip.id).state == State.IN_REVIEW
 
 
 def test_a_cut_off_film_waits_for_its_owners_word_and_is_then_made_as_far_as_it_goes(
@@ -287,7 +322,8 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back_uncounted(make, runtim
     thread.start()
     stage.until(lambda: stage.row(runtime, Job, job_id).step == "make")
     stop.set()
-    thread.join(timeout=30)
+    thread.join(timeout=stage.PATIENCE_SECONDS)
+    assert not thread.is_alive()
     given = stage.row(runtime, Job, job_id)
     assert (given.state, given.attempt) == (JobState.QUEUED, 0)
 
