@@ -1,4 +1,4 @@
-// Every page: partial updates (data-live), copy buttons, forms that are sent once. Pages are complete without it.
+// Every page: partial updates (data-live), buttons that copy or share, forms that are sent once. Pages are complete without it.
 const at = id => document.getElementById(id);
 const said = at("live-said"), slow = at("live-slow");
 let running, into, here = location.pathname + location.search;
@@ -58,6 +58,10 @@ addEventListener("submit", e => {
   }
 });
 
+// Where a finger presses and the browser can share, a link that may be shared is; the page's words follow (parts.css).
+const shares = matchMedia("(pointer: coarse)").matches && navigator.share;
+document.documentElement.toggleAttribute("data-shares", Boolean(shares));
+
 // On plain http the clipboard is closed to scripts; what is selected can still be copied.
 async function copied(text) {
   try { await navigator.clipboard.writeText(text); return true; } catch { /* the old way */ }
@@ -77,8 +81,11 @@ addEventListener("click", async e => {
     live(link.href, link.dataset.into);
   }
   if (copy) {
-    const from = at(copy.dataset.copy), label = [...copy.childNodes].findLast(one => one.nodeType === 3 && one.data.trim());
-    const done = await copied(from?.value ?? from?.textContent ?? copy.dataset.copy);
+    const { share: title, copy: url } = copy.dataset;
+    if (shares && title) try { return await navigator.share({ title, url }); } catch (fault) { if (fault.name === "AbortError") return; }
+    const from = at(url), shown = [copy, ...copy.querySelectorAll("span")].filter(one => one.offsetParent);
+    const label = shown.flatMap(one => [...one.childNodes]).find(one => one.nodeType === 3 && one.data.trim());
+    const done = await copied(from?.value ?? from?.textContent ?? url);
     if (!done) from?.select?.();
     said.textContent = at(done ? "live-copied" : "live-not-copied").content.textContent;
     if (!label || copy.ariaBusy) return;

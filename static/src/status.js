@@ -9,7 +9,10 @@ let pause = 2, touched = false;
 const touch = e => { if (e.target.type !== "file") touched = true; };
 addEventListener("input", touch);
 addEventListener("change", touch);
-const isBusy = () => touched || watches() || Boolean(document.activeElement?.closest("dialog[open], details[open]"));
+// Whoever has pressed something that leads on is not called back; where that led nowhere the page goes on after a while.
+let left = -1e9;
+addEventListener("beforeunload", () => { left = performance.now(); });
+const isBusy = () => touched || watches() || performance.now() - left < 15000 || Boolean(document.activeElement?.closest("dialog[open], details[open]"));
 
 // Whoever is somewhere on the page, by keyboard or by ear, is there again on the one that comes: found by its id, its
 // name, where it leads, or what it lies in; else at the top of what the page says.
@@ -46,16 +49,29 @@ function told() {
 }
 try { told(); } catch { /* a private window keeps nothing */ }
 
+// What was filmed in this browser for this very clip goes on by itself: no gallery has it.
+async function recorded(sender, id, call) {
+  try {
+    if (!localStorage[`vecu:take:${call}`] || JSON.parse(localStorage[`vecu:${call}`]).id !== id) return;
+    const { pickUp } = await import("./lib/take.js");
+    await pickUp(call, sender);
+  } catch { /* as above: then it is chosen by hand */ }
+}
+
 const card = document.querySelector("[data-uploader]");
 if (card) {
   const { id, token } = card.dataset;
   const sender = new Sender(card, async () => ({ id, token }));
   // What somebody writes meanwhile, or watches, is not swept away: the card says that the film is in.
-  sender.addEventListener("done", () => {
+  sender.addEventListener("done", async () => {
     if (isBusy()) { here().toggleAttribute("data-poll", true); if (!asks) look(); return; }
     sender.leaving = true;
+    // A take that is in is forgotten here first: whoever else listens is told meanwhile.
+    await 0;
+    await sender.settled;
     anew();
   });
+  recorded(sender, id, card.dataset.takeOf);
 }
 
 // The first picture, or the finished film in its place; the player's script comes with the page that shows it.

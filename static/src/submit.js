@@ -1,6 +1,7 @@
 // A campaign's page: the film leaves at once, the form is kept as it is filled, both meet at the end.
 import { people, rowsUpTo } from "./lib/people.js";
 import { Sender } from "./lib/send.js";
+import { isFinal } from "./upload.js";
 import { prove } from "./lib/work.js";
 import { pickUp } from "./lib/take.js";
 
@@ -28,23 +29,26 @@ const isOpen = told => ["draft", "uploading"].includes(told.state) || lacks(told
 // One draft per page, made when the first film is chosen; a kept one is used again while it is open.
 const draft = () => making ??= (async () => {
   for (let pause = 1, proof = ""; ; pause = Math.min(30, pause * 2)) {
+    let says;
     try {
       if (kept.id) {
         const { status, told } = await look();
         if (status === 200 && isOpen(told)) break;
-        if (status === 200 || GONE.includes(status)) renew();
+        if (status === 200 || GONE.includes(status)) renew(); else says = told;
       }
       if (!kept.id) {
         const { status, told } = await ask("POST", "/submissions", { campaign: card.dataset.campaign, lang: document.documentElement.lang, invitation: card.dataset.invitation, proof });
         if (status === 201) { keep({ id: told.id, token: told.token }); break; }
         if (told.code === "challenge") { proof = await prove(told); continue; }
-        if (status < 500 && status !== 429) throw Object.assign(new Error(told.detail), { status, told });
+        if (isFinal(status, told)) throw Object.assign(new Error(told.detail), { status, told });
+        says = told;
       }
     } catch (fault) {
       if (fault.status) { making = null; throw fault; }
       sender.line(sender.words.offline);
     }
-    await wait(pause);
+    // The card says what is waited for; another film that is chosen, or a line that comes back, ends the wait.
+    await (sender.upload?.active ? sender.upload.nap(says) : wait(pause));
   }
   form().token.value = kept.token;
   dirty = true;
@@ -52,10 +56,11 @@ const draft = () => making ??= (async () => {
 })();
 
 const sender = new Sender(card, draft);
-sender.addEventListener("change", () => { const u = sender.upload; steps(); if (u.sent) keep({ file: { name: sender.file.name, share: u.sent / u.total } }); });
+sender.addEventListener("change", () => { const u = sender.upload; if (u.state === "hashing") date(sender.file); steps(); if (u.sent) keep({ file: { name: sender.file.name, share: u.sent / u.total } }); });
 sender.addEventListener("done", () => { keep({ file: null, arrived: true }); if (finished) leave(); });
 sender.addEventListener("failed", () => { making = null; });
-const leave = () => { sender.leaving = true; forget(); location.assign(finished); };
+// A take that is in is forgotten here first: whoever else listens is told meanwhile.
+const leave = async () => { sender.leaving = true; await 0; await sender.settled; forget(); location.assign(finished); };
 
 const values = () => [...form().elements].filter(f => f.name && f.type !== "hidden" && f.type !== "submit" && f.localName !== "fieldset");
 
@@ -65,6 +70,7 @@ function told() {
     // A tick is an agreement only when the form is sent; and a letter goes to no address that may be half typed.
     if (f.name === "email" || f.name.startsWith("consents.") || f.name.startsWith("people") || f.type === "radio" && !f.checked) continue;
     else if (f.name === "themes") { if (f.checked) body.themes.push(f.value); }
+    else if (f.name === "altered") body.altered = f.checked;
     else if (f.name === "owned_since") { if (f.validity.valid) body.owned_since = f.value ? +f.value : null; }
     else if (f.name === "filmed_on") { if (/^(\d{4}-\d\d)?$/.test(f.value)) body.filmed_on = f.value ? `${f.value}-01` : null; }
     else if (f.validity.valid && f.value) body[f.name] = f.value;
@@ -135,6 +141,17 @@ async function recall() {
   steps();
 }
 
+// The law wants the date of what is told: the month of the file is proposed, and is its owner's from the first touch on.
+const month = () => form().elements.filmed_on;
+function date({ lastModified: at }) {
+  const field = month(), day = new Date(at);
+  if (kept.month === "own" || field.value && field.value !== kept.month) return;
+  field.value = at <= Date.now() && day.getFullYear() >= 2000 ? `${day.getFullYear()}-${String(day.getMonth() + 1).padStart(2, "0")}` : "";
+  keep({ month: field.value });
+  changed();
+}
+const dated = () => { form().querySelector("[data-part=dated]").hidden = !month().value || month().value !== kept.month; };
+
 // Where one is on the page; the call in full makes room as soon as there is a film.
 let isRead = false;
 function steps() {
@@ -150,20 +167,25 @@ function steps() {
   if (done.film && !isRead) { isRead = true; document.getElementById("call").open = false; }
 }
 
-function begin() { form().script.value = "1"; rowsUpTo(0); few(); steps(); }
+function begin() { form().script.value = "1"; rowsUpTo(0); few(); dated(); steps(); }
 if (!document.getElementById("faults")) restore();
 begin();
 recall();
 pickUp(card.dataset.campaign, sender);
 
-document.addEventListener("input", e => {
-  if (e.target.form !== form()) return;
+function changed() {
   dirty = true;
   few();
+  dated();
   steps();
   const words = { themes: [] };
   for (const f of values()) if (f.name === "themes") { if (f.checked) words.themes.push(f.value); } else if (!f.name.startsWith("consents.") && (f.checked || !/^(radio|checkbox)$/.test(f.type))) words[f.name] = f.value;
   keep({ words });
+}
+document.addEventListener("input", e => {
+  if (e.target.form !== form()) return;
+  if (e.target === month()) keep({ month: "own" });
+  changed();
 });
 
 // Not taken: the same form with its faults, or a page that says why.

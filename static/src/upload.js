@@ -6,6 +6,9 @@ class Fault extends Error {
   constructor(status, told = {}) { super(told.detail || ""); this.status = status; this.told = told; }
 }
 
+// What trying again does not change, and nobody said when to come back; a gate before the portal that only says 429 is waited for.
+export const isFinal = (status, told) => status < 500 && !told.retry_after && (status !== 429 || Boolean(told.code));
+
 const hex = async blob => [...new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()))].map(b => b.toString(16).padStart(2, "0")).join("");
 
 // Is it the same file? Its size and both ends tell. Without a secure context there is no digest: then it is sent anew.
@@ -129,7 +132,7 @@ export class Upload extends EventTarget {
       if (this.#paused || this.#broken || this.state === "stopped") continue;
       await this.#file.slice(0, 1).arrayBuffer().catch(() => { throw new Fault(0, { code: "gone" }); });
       this.#narrow = true;
-      if (outcome !== 403 || refused++) await this.#nap();
+      if (outcome !== 403 || refused++) await this.nap();
     }
   }
 
@@ -163,11 +166,14 @@ export class Upload extends EventTarget {
       let answer;
       try {
         answer = await fetch(this.#api + path, { method, signal: AbortSignal.timeout(STALL), body: JSON.stringify(body), headers: { "Authorization": `Bearer ${this.token}`, "Content-Type": "application/json" } });
-      } catch { await this.#nap(); continue; }
-      if (answer.ok) return answer.status === 204 ? null : answer.json();
+      } catch { await this.nap(); continue; }
+      if (answer.ok) {
+        if (this.state === "held") this.#set("sending");
+        return answer.status === 204 ? null : answer.json();
+      }
       const told = await answer.json().catch(() => ({}));
-      if (answer.status < 500 && answer.status !== 429) throw new Fault(answer.status, told);
-      await this.#nap(told.retry_after);
+      if (isFinal(answer.status, told)) throw new Fault(answer.status, told);
+      await this.nap(told);
     }
   }
 
@@ -177,13 +183,16 @@ export class Upload extends EventTarget {
     if (this.#broken) throw this.#broken;
   }
 
-  // Parts that fail together are one failure: they wait together, and as long as another one moves all is well.
-  async #nap(least = 0) {
+  // Parts that fail together are one failure: they wait together, and as long as another one moves all is well. Who
+  // was told to wait is no weak line: it is said why, and for how long.
+  async nap({ detail, retry_after: least = 0 } = {}) {
     const now = performance.now();
-    if (now >= this.#next) this.#next = now + Math.max(least, PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]) * (1000 + Math.random() * 250);
+    if (now >= this.#next) this.#next = now + PAUSES[Math.min(this.#tries++, PAUSES.length - 1)] * (1000 + Math.random() * 250);
     const ms = Math.max(this.#next - now, least * 1000);
     this.wait = Math.ceil(ms / 1000);
-    if (!navigator.onLine) this.#set("offline"); else if (!this.#calls.size) this.#set("stalled");
+    if (!navigator.onLine) this.#set("offline");
+    else if (detail) { this.reason = detail; this.again = Date.now() + ms; this.#set("held"); }
+    else if (!this.#calls.size) this.#set("stalled");
     await this.#until(ms);
   }
 

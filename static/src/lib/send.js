@@ -7,11 +7,12 @@ const percent = part => new Intl.NumberFormat(lang, { style: "percent" }).format
 const mega = bytes => new Intl.NumberFormat(lang, { style: "unit", unit: "megabyte", maximumFractionDigits: bytes < 1e7 ? 1 : 0 }).format(bytes / 1e6);
 const some = (n, unit) => new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "long" }).format(n);
 const time = s => s < 55 ? some(Math.max(5, Math.ceil(s / 5) * 5), "second") : some(Math.round(s / 60) || 1, "minute");
+const clock = at => new Date(at).toLocaleString(lang, { hour: "numeric", minute: "numeric", ...new Date(at).getDate() !== new Date().getDate() && { weekday: "long" } });
 const length = s => s < 60 ? some(Math.round(s), "second") : `${some(Math.floor(s / 60), "minute")}${s % 60 >= 1 ? ` ${some(Math.floor(s % 60), "second")}` : ""}`;
 
 // A film is cut before it is sent where it is at most this many times as long as what is taken of it (portal/edits.py).
 const CUTTABLE = 3;
-const STILL = ["offline", "stalled", "paused"];
+const STILL = ["offline", "stalled", "held", "paused"];
 
 export class Sender extends EventTarget {
   filled = false; choosing = false; also = ""; turn = 0; said = 0; spoke = 0;
@@ -25,6 +26,7 @@ export class Sender extends EventTarget {
     input.addEventListener("cancel", () => this.back());
     input.addEventListener("change", () => input.files[0] && this.take(input.files[0]));
     this.part("pause").addEventListener("click", () => this.upload.state === "paused" ? this.upload.resume() : this.upload.pause());
+    this.part("retry").addEventListener("click", () => { this.card.focus(); this.take(this.file); });
     addEventListener("beforeunload", e => { if (this.upload?.active && !this.leaving) e.preventDefault(); });
     card.removeAttribute("data-waiting");
   }
@@ -93,10 +95,17 @@ export class Sender extends EventTarget {
     let words = w[u.state] ?? "";
     if (u.state === "hashing" && this.filled) words = w.filled_soon;
     if (u.state === "sending") words = u.note && u.left === null ? w[u.note] : this.filled ? (u.left ? w.filled : w.filled_soon) : u.left ? w.sending : w.starting;
-    if (u.state === "stalled") facts.left = some(u.wait, "second");
+    if (u.state === "stalled" || u.state === "held") facts.left = some(u.wait, "second");
+    if (u.state === "held") {
+      Object.assign(facts, { reason: u.reason, time: clock(u.again) });
+      if (u.wait > 90) words = w.held_long;
+    }
+    // What hangs on its owner's other films may be otherwise in a minute: it is sent again from here.
+    const mayRetry = u.state === "failed" && u.status === 429;
+    this.part("retry").hidden = !mayRetry;
     if (u.state === "failed") {
       const gone = u.code === "gone";
-      this.refuse(gone ? w.gone : fill(w.failed, { reason: u.reason }));
+      this.refuse(gone ? w.gone : fill(mayRetry ? w.failed_kept : w.failed, { reason: u.reason }));
       words = "";
       this.part("file").value = "";
     }

@@ -1,4 +1,5 @@
-// What the recorder hands on: the take that was kept for this call goes to the uploader as if it had been chosen.
+// What the recorder hands on: the take that was kept for this call goes to the uploader as if it had been chosen, on the
+// call's page or on that of the clip which it began.
 // And back: a film that is too long goes to the recorder's page, where its ends are cut.
 import * as takes from "./takes.js";
 
@@ -16,7 +17,7 @@ async function handOver(sender) {
 
 export async function pickUp(campaign, sender) {
   const name = `vecu:take:${campaign}`;
-  sender.part("cut").addEventListener("click", () => handOver(sender));
+  sender.part("cut")?.addEventListener("click", () => handOver(sender));
   // Where the recorder could not keep a film, it is this page's button that opens the phone's camera.
   if (new URLSearchParams(location.search).has("camera")) sender.part("file").setAttribute("capture", "user");
   let id, take, film;
@@ -31,7 +32,7 @@ export async function pickUp(campaign, sender) {
   film.edits = take.edits;
   sender.addEventListener("done", () => {
     localStorage.removeItem(name);
-    if (sender.file === film) takes.drop(id);
+    if (sender.file === film) sender.settled = takes.drop(id).catch(() => 0);
   });
   // What is refused is not tried at each visit; the recorder still has it.
   sender.addEventListener("refused", () => localStorage.removeItem(name), { once: true });

@@ -39,8 +39,8 @@ export async function waiting(campaign) {
   return every.filter(take => take.campaign === campaign && take.begun >= Date.now() - KEPT).sort((a, b) => b.begun - a.begun);
 }
 
-// The same bytes each time, so that an upload which was cut off finds itself again.
+// The same bytes each time, so that an upload which was cut off finds itself again; a film that came as one keeps its date.
 export async function film(take) {
   const rows = await within("readonly", (_, rows) => rows.getAll(of(take.id)));
-  return new File(rows.map(row => row.data), take.name, { type: take.type, lastModified: take.begun });
+  return new File(rows.map(row => row.data), take.name, { type: take.type, lastModified: rows[0]?.data.lastModified ?? take.begun });
 }
