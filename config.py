@@ -58,6 +58,8 @@ class Site:
     metrics_token: str = ""
     # Whether an owner must open a letter of ours before a moderator looks.
     confirms_email: bool = True
+    # Whether what is said in a film must be there to be read, checked by a person, before it is published.
+    requires_captions: bool = False
     # After so many minutes without a request a member of staff signs in anew.
     idle_minutes: int = 120
     # Whose time of day is shown to people; everything that is kept is in UTC.
@@ -110,6 +112,7 @@ class GuardSettings:
     reads_a_minute: int = 120
     bytes_a_day: int = 20 * 1024**3
     free_percent: int = 5
+    waiting_films: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,9 @@ class MailSettings:
     imap_url: str = ""
     trusts: str = ""
     max_bytes: int = INBOX_MAX_BYTES
-    # Who is told when an owner asks to be called; empty: the administrators.
+    # Who is told when an owner asks to be called (empty: the administrators); whom the pages say to write to.
     support: str = ""
+    contact: str = ""
     # Whether moderators and administrators are written to by the clock.
     tells_team: bool = True
     # After so many views an owner is thanked; 0 for never.
@@ -300,6 +304,7 @@ class _Reader:
             reads_a_minute=self.number("READS_A_MINUTE", 120, 1, 10**6),
             bytes_a_day=self.number("BYTES_A_DAY", 20 * 1024**3, 1, 1024**5),
             free_percent=self.number("FREE_PERCENT", 5, 0, 90),
+            waiting_films=self.number("WAITING_FILMS", 1000, 0, 10**6),
         )
 
     def _site(self) -> Site:
@@ -329,12 +334,10 @@ class _Reader:
             data_dir=data_dir,
             demo=self.text("DEMO", "1", valid=lambda v: v in "01", what="is neither 0 nor 1") == "1",
             confirms_email=self.choice("CONFIRM_EMAIL", "on", "off") == "on",
+            requires_captions=self.choice("REQUIRE_CAPTIONS", "off", "on") == "on",
             idle_minutes=self.number("STUDIO_IDLE_MINUTES", 120, 5, 720),
             metrics_token=self.text(
-                "METRICS_TOKEN",
-                "",
-                valid=lambda v: not v or len(v) >= 32,
-                what="is shorter than 32 characters",
+                "METRICS_TOKEN", "", valid=lambda v: not 0 < len(v) < 32, what="is shorter than 32 characters"
             ),
         )
 
@@ -416,24 +419,24 @@ class _Reader:
                 "MAIL_FROM", sender, valid=lambda v: "@" in v and "\n" not in v, what="is no mail address"
             ),
             folder=site.data_dir / "mail",
-            inbox=self.text(
-                "INBOX_ADDRESS",
-                "",
-                valid=lambda v: not v or ("@" in v and "+" not in v),
-                what="is no mail address",
-            ),
+            inbox=self._address("INBOX_ADDRESS", without="+"),
             listen=self._inbox_listen(),
             imap_url=self._inbox_way("INBOX_IMAP_URL", "imap", "imaps"),
             trusts=self.text(
                 "INBOX_TRUSTS", "", valid=lambda v: not set(v) & set(" ;,@"), what="is no name of a server"
             ).casefold(),
             max_bytes=self.number("INBOX_MAX_BYTES", INBOX_MAX_BYTES, 65536, 512 * 1024**2),
-            support=self.text(
-                "SUPPORT_EMAIL", "", valid=lambda v: not v or "@" in v[1:], what="is no mail address"
-            ),
+            support=self._address("SUPPORT_EMAIL"),
+            contact=self._address("CONTACT_EMAIL"),
             tells_team=self.choice("TEAM_LETTERS", "on", "off") == "on",
             thanks_after=self.number("THANKS_AFTER_VIEWS", 100, 0, 1_000_000_000),
         )
+
+    def _address(self, name: str, without: str = "\n") -> str:
+        def valid(value: str) -> bool:
+            return not value or ("@" in value[1:] and without not in value)
+
+        return self.text(name, "", valid=valid, what="is no mail address")
 
     def _inbox_listen(self) -> str:
         given = self._inbox_way("INBOX_LISTEN", "lmtp", "smtp")

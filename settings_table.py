@@ -206,6 +206,13 @@ SETTINGS: tuple[Setting, ...] = (
         "every administrator of the portal",
     ),
     Setting(
+        "CONTACT_EMAIL",
+        "mail",
+        "Whom the pages tell people to write to, and who must read it: a report, a right to one's image, one's data.",
+        "bonjour@brand.example",
+        "SUPPORT_EMAIL, else MAIL_FROM",
+    ),
+    Setting(
         "TEAM_LETTERS",
         "mail",
         "Whether moderators are told by mail of owners who wrote and of answers that are due, administrators of failed work.",
@@ -239,6 +246,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether an owner must open a link of ours before a moderator looks: on or off.",
         "off",
         "on",
+    ),
+    Setting(
+        "REQUIRE_CAPTIONS",
+        "guard",
+        "Whether a film in which somebody speaks is published only with captions that a person has checked: on or off.",
+        "on",
+        "off",
     ),
     Setting(
         "STUDIO_IDLE_MINUTES",
@@ -278,6 +292,13 @@ SETTINGS: tuple[Setting, ...] = (
         "No new upload while less of the disk is free, where storage and portal share it; 0 never looks.",
         "15",
         "5",
+    ),
+    Setting(
+        "WAITING_FILMS",
+        "guard",
+        "No new upload while so many films wait to be made; uploads that have begun go on; 0 never looks.",
+        "200",
+        "1000",
     ),
     Setting("TRANSCODE_THREADS", "media", "Encoder threads of the top rung.", "2", "2"),
     Setting(

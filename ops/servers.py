@@ -54,7 +54,11 @@ class Server(ABC):
                 self.stop()
                 raise ServerDidNotStartError(f"{self.name} did not start:\n{self.last_lines}")
             time.sleep(0.05)
-        self.settle()
+        try:
+            self.settle()
+        except (ServerDidNotStartError, subprocess.SubprocessError) as error:
+            self.stop()
+            raise ServerDidNotStartError(f"{self.name} could not be set up: {error}") from error
         return self
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Calls for clips: adding, changing, closing and finding them, their words in a reader's language, who is admitted.
 
-Days are those of UTC. Never moves a clip.
+Days are those of the site's own zone; what is kept is in UTC. Never moves a clip.
 """
 
 import logging
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, Unacceptable
+from portal.i18n import zone_here
 from portal.lifecycle import Actor
 from portal.models import Campaign, CampaignText, Clip, Invitation, State, Theme
 
@@ -176,9 +177,20 @@ def clip_counts(session: Session) -> dict[int, int]:
     return {campaign_id: found for campaign_id, found in rows}  # noqa: C416 - mypy takes no dict() of rows
 
 
+def first_day(campaign: Campaign) -> date | None:
+    """The first day on which clips are taken, as the site counts days; None when no beginning is set."""
+    return campaign.opens_at.astimezone(zone_here()).date() if campaign.opens_at else None
+
+
 def last_day(campaign: Campaign) -> date | None:
-    """The last day on which clips are taken; None when no end is known."""
-    return (campaign.closes_at - timedelta(microseconds=1)).date() if campaign.closes_at else None
+    """The last day on which clips are taken, as the site counts days; None when no end is known."""
+    end = campaign.closes_at
+    return (end - timedelta(microseconds=1)).astimezone(zone_here()).date() if end else None
+
+
+def is_example_shown(session: Session, campaign: Campaign) -> bool:
+    """Whether the call's example can be seen by its visitors; a call without one hides nothing."""
+    return not campaign.example_clip_id or _is_online(session, campaign.example_clip_id)
 
 
 def add(  # noqa: PLR0913 - what a call is made of
@@ -233,20 +245,30 @@ def change(
 ) -> None:
     """Set the words of the languages given, the days and the terms; a language left empty goes away, `lang` cannot.
 
-    A day that is what it was leaves the hour as it was: saving words never opens what was closed at noon.
+    A day that is what it was leaves the hour as it was: saving words never opens what was closed at noon. An example
+    that has left the site meanwhile may stay named, and is not shown.
     Raises Unacceptable with the faults by field; the address remains.
     """
     words = _trimmed({lang: Words(), **texts})
-    faults = _faults(words, lang) | _wrong_days(days) | (_wrong_terms(session, terms) if terms else {})
+    faults = _faults(words, lang) | _wrong_days(days)
+    if terms is not None:
+        faults |= _wrong_terms(session, terms, campaign.example_clip_id)
     if faults:
         raise Unacceptable(Code.INVALID, fields=faults)
     opens_on, closes_on = days
-    if opens_on != (campaign.opens_at.date() if campaign.opens_at else None):
+    if opens_on != first_day(campaign):
         campaign.opens_at = _beginning(opens_on)
     if closes_on != last_day(campaign):
         campaign.closes_at = _end(closes_on)
     if terms is not None:
         _set_terms(campaign, terms)
+    _set_words(session, campaign, words)
+    session.flush()
+    session.expire(campaign, ["texts"])
+    log.info("campaign changed slug=%s by=%s:%s", campaign.slug, by.kind, by.id)
+
+
+def _set_words(session: Session, campaign: Campaign, words: Mapping[str, Words]) -> None:
     there = {text.lang: text for text in campaign.texts}
     for code, said in words.items():
         if not said.title and code in there:
@@ -256,9 +278,6 @@ def change(
                 setattr(there[code], name, value)
         elif said.title:
             session.add(CampaignText(campaign_id=campaign.id, lang=code, **asdict(said)))
-    session.flush()
-    session.expire(campaign, ["texts"])
-    log.info("campaign changed slug=%s by=%s:%s", campaign.slug, by.kind, by.id)
 
 
 def sketch(campaign: Campaign, days: Days, terms: Terms) -> Campaign:
@@ -345,14 +364,16 @@ def _wrong_days(days: Days) -> dict[str, Code]:
     return faults
 
 
-def _wrong_terms(session: Session, terms: Terms) -> dict[str, Code]:
+def _wrong_terms(session: Session, terms: Terms, named: str | None = None) -> dict[str, Code]:
+    """The faults by field; `named` is the example that the call has had."""
     faults: dict[str, Code] = {}
     for name, (least, most) in BOUNDS.items():
         figure: int | None = getattr(terms, name)
         if figure is not None and not least <= figure <= most:
             faults[name] = Code.INVALID
-    if terms.example_clip_id and session.get(Clip, terms.example_clip_id) is None:
-        faults["example_clip_id"] = Code.MISSING
+    example = terms.example_clip_id
+    if example and example != named and not _is_online(session, example):
+        faults["example_clip_id"] = Code.NOT_ONLINE if session.get(Clip, example) else Code.MISSING
     known = set(session.scalars(select(Theme.slug).where(Theme.slug.in_(terms.themes))))
     if set(terms.themes) - known:
         faults["themes"] = Code.UNKNOWN_THEME
@@ -364,8 +385,13 @@ def _set_terms(campaign: Campaign, terms: Terms) -> None:
         setattr(campaign, name, list(value) if name == "themes" else value)
 
 
+def _is_online(session: Session, clip_id: str) -> bool:
+    clip = session.get(Clip, clip_id)
+    return clip is not None and clip.state == State.PUBLISHED
+
+
 def _beginning(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day else None
+    return datetime.combine(day, time(), zone_here()).astimezone(UTC) if day else None
 
 
 def _end(day: date | None) -> datetime | None:

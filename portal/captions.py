@@ -132,6 +132,30 @@ def are_coming(session: Session, clip: Clip) -> bool:
     return session.scalars(asked.limit(1)).first() is not None
 
 
+def are_wanting(session: Session, clip: Clip, *, speaks: bool) -> bool:
+    """Whether words can be heard in the clip, as its cut shows it, without captions that a person has checked.
+
+    Those in the language that is spoken count, others where there are none in it. Without any, `speaks` tells whether
+    the sound was taken for speech; while a machine listens, nobody knows yet.
+    """
+    cut = session.get(Cut, clip.cut_id) if clip.cut_id is not None else None
+    if of(session, clip):
+        read = shown(session, clip, cut)
+        own = [one for one in read if one.lang == clip.speech_lang] or read
+        return bool(own) and not any(one.is_checked for one in own)
+    film = session.get(Film, clip.film_id)
+    is_spoken = speaks or (film is not None and bool(film.facts.get("heard_lang")))
+    return are_coming(session, clip) or (is_spoken and not _is_silent(film, cut))
+
+
+def _is_silent(film: Film | None, cut: Cut | None) -> bool:
+    """Whether the cut has no sound left."""
+    edits = EditList() if cut is None else EditList.from_json(cut.edits)
+    seconds = seconds_of(film)
+    muted = sum(one.seconds for mute in edits.mutes for one in edits.shown(mute, seconds))
+    return bool(edits.mutes) and muted > edits.length(seconds) - _HARDLY_CUT
+
+
 def seconds_of(film: Film | None) -> float:
     """How long the film is, as measured; a day where nobody has measured it."""
     measured = film.facts.get("duration_seconds") if film is not None else None

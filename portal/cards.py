@@ -65,6 +65,7 @@ class Card:
     speech_lang: str
     owner_level: str
     incentive: str
+    altered: bool
     width: int
     height: int
     # What the owner is to the brand beside a customer; empty: nothing.
@@ -172,6 +173,7 @@ def _card_facts(clip: Clip, show: Presentation) -> dict[str, Any]:
         "speech_lang": clip.speech_lang,
         "owner_level": clip.owner_level,
         "incentive": clip.incentive,
+        "altered": clip.altered,
         "relation": clip.relation,
         "width": clip.width or 16,
         "height": clip.height or 9,
@@ -270,4 +272,9 @@ def _themes(
 
 def spoken(names: dict[str, str], show: Presentation) -> str:
     """A name in the reader's language, else in the site's own, else in any."""
-    return names.get(show.lang) or names.get(show.default_lang) or next(iter(names.values()))
+    return names[spoken_in(names, show)]
+
+
+def spoken_in(names: dict[str, str], show: Presentation) -> str:
+    """The language of that name."""
+    return next((code for code in (show.lang, show.default_lang) if names.get(code)), next(iter(names)))

@@ -26,6 +26,7 @@ from portal import (
     people,
     processing,
     themes,
+    uses,
 )
 from portal.errors import PortalError
 from portal.lifecycle import Actor, ActorKind
@@ -247,10 +248,7 @@ def clips_import(runtime: Runtime, arguments: argparse.Namespace) -> int:
 
 def clips_list(runtime: Runtime, arguments: argparse.Namespace) -> int:
     """Clips by how long they are in their state, newest first."""
-    state = State(arguments.state) if arguments.state else None
-    with runtime.read() as session:
-        clips = [row.clip for row in desk.queue(session, state=state, order="newest", limit=arguments.limit)]
-    return _show([long_verbs.told(clip) for clip in clips], arguments)
+    return _show(long_verbs.clips_list(runtime, arguments), arguments)
 
 
 def clips_retry(runtime: Runtime, arguments: argparse.Namespace) -> int:
@@ -460,6 +458,9 @@ def _clip_verbs(verbs: Any) -> None:
     _import_words(_verb(verbs, "import", clips_import))
     listing = _verb(verbs, "list", clips_list)
     listing.add_argument("--state", choices=[state.value for state in State])
+    listing.add_argument(
+        "--agreed", choices=uses.OFFERED, default="", help="published, and may be used for this"
+    )
     listing.add_argument("--limit", type=int, default=50)
     _verb(verbs, "retry", clips_retry).add_argument("id", metavar="ID")
     replanning = _verb(verbs, "replan", clips_replan)

@@ -11,13 +11,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from portal import failures, people, search, thread
+from portal import failures, people, search, support, thread, uses
 from portal.database import db_now
 from portal.errors import Code, Missing
 from portal.lifecycle import ActorKind
 from portal.models import (
     AuditEvent,
     Campaign,
+    CaseState,
     Clip,
     ClipTheme,
     Consent,
@@ -30,6 +31,7 @@ from portal.models import (
     Person,
     Rendition,
     State,
+    SupportCase,
     Theme,
     WorkerSeen,
 )
@@ -101,6 +103,7 @@ def queue(  # noqa: PLR0913 - one word per filter of the list
     campaign: str | None = None,
     theme: str | None = None,
     lang: str | None = None,
+    use: str = "",
     q: str = "",
     order: str = "oldest",
     replies: bool = False,
@@ -110,9 +113,10 @@ def queue(  # noqa: PLR0913 - one word per filter of the list
 ) -> list[Row]:
     """Clips in this state (None: in any) by how long they are in it, at most `limit`, after a place in the list.
 
-    `replies`: only those whose owner waits for an answer.
+    `replies`: only those whose owner waits for an answer; `use`: those that are published and may be used for this.
     """
-    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q, says=search.says_here)
+    says = search.says_here
+    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, use=use, q=q, says=says)
     asked = select(Clip).where(*wanted, *([thread.is_waiting()] if replies else []))
     if after is not None:
         since, clip_id = after
@@ -136,12 +140,13 @@ def count(
     campaign: str | None = None,
     theme: str | None = None,
     lang: str | None = None,
+    use: str = "",
     q: str = "",
     replies: bool = False,
 ) -> int:
     """How many clips `queue` would list with these filters."""
     says = search.SaysAnywhere()
-    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, q=q, says=says)
+    wanted = _conditions(state=state, campaign=campaign, theme=theme, lang=lang, use=use, q=q, says=says)
     wanted += [thread.is_waiting()] if replies else []
     return session.scalar(select(func.count()).select_from(Clip).where(*wanted)) or 0
 
@@ -160,6 +165,20 @@ def late_count(session: Session) -> int:
     return sum(
         promised_by(since, working_days=days) < now for since, days in session.execute(since_yesterday)
     )
+
+
+def late_calls(session: Session) -> list[SupportCase]:
+    """Owners' calls, taken on or not, whose promised time has passed; whoever waits longest first."""
+    now = db_now(session)
+    waits = (SupportCase.state.in_(support.OPEN), SupportCase.made_at < now - timedelta(days=1))
+    cases = session.scalars(select(SupportCase).where(*waits).order_by(SupportCase.made_at, SupportCase.id))
+    return [case for case in cases if promised_by(case.made_at) < now]
+
+
+def calls_count(session: Session) -> int:
+    """How many calls need somebody: those that nobody has taken on, and those that are late although somebody has."""
+    taken = sum(case.state == CaseState.TAKEN for case in late_calls(session))
+    return support.open_count(session) + taken
 
 
 def promised_by(since: datetime, *, working_days: int = PROMISED_WORKING_DAYS) -> datetime:
@@ -291,6 +310,7 @@ def _conditions(
     campaign: str | None,
     theme: str | None,
     lang: str | None,
+    use: str,
     q: str,
     says: search.Says,
 ) -> list[ColumnElement[bool]]:
@@ -306,6 +326,8 @@ def _conditions(
         wanted.append(Clip.id.in_(carriers))
     if lang:
         wanted.append(Clip.speech_lang == lang)
+    if use:
+        wanted.append(uses.agreed(use))
     return wanted
 
 

@@ -2,10 +2,8 @@
 
 import http.client
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -16,14 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import StorageSettings
-from portal import dropbox, keys, postman, workers
-from portal.carrier import inner_storage, offer
+from portal import dropbox, postman, room, storage_rules, workers
 from portal.database import db_now
-from portal.errors import Unavailable
 from portal.migrations import alembic_config
 from portal.runtime import Runtime
-from portal.storage import MIB, Bucket, Storage
 
 # The jail's levels, as docs/deploy.md tells them apart.
 LEVELS = {
@@ -45,14 +39,15 @@ _HEARING = {
 
 
 def faults(runtime: Runtime) -> dict[str, str]:
-    """What is wrong, by the name of the part: database, clock, broker, worker, sandbox, storage, ffmpeg …"""
+    """What is wrong, by the name of the part: database, clock, broker, worker, sandbox, storage, disk, ffmpeg …"""
     checks: dict[str, Callable[[Runtime], Iterator[str]]] = {
         "database": _database,
         "clock": _clock,
         "broker": _broker,
         "worker": _worker,
         "sandbox": _sandbox,
-        "storage": _storage,
+        "storage": storage_rules.faults,
+        "disk": _disk,
         "ffmpeg": _ffmpeg,
         "speech": _speech,
         "mail": _mail,
@@ -98,10 +93,21 @@ def about_inbox(runtime: Runtime) -> Iterator[tuple[str, str]]:
 
 
 def about(runtime: Runtime) -> Iterator[tuple[str, str]]:
-    """What is worth knowing and no fault: workers, the inbox, a CDN; each by its name, in words."""
+    """What is worth knowing and no fault: workers, the inbox, who is written to, a CDN; each by its name, in words."""
     yield from about_workers(runtime)
     yield from about_inbox(runtime)
+    yield from about_contact(runtime)
     yield from about_edge(runtime)
+
+
+def about_contact(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """Whether the pages name the sender of our letters, whom perhaps nobody reads, as the one to write to."""
+    mail = runtime.settings.mail
+    if not (mail.contact or mail.support):
+        yield (
+            "contact",
+            f"the pages say to write to {mail.sender} (MAIL_FROM): somebody must read it, or set CONTACT_EMAIL",
+        )
 
 
 def about_edge(runtime: Runtime) -> Iterator[tuple[str, str]]:
@@ -191,6 +197,12 @@ def _worker(runtime: Runtime) -> Iterator[str]:
         yield "was never seen"
     elif not any(worker.is_alive for worker in known):
         yield f"was last seen {known[0].silent_seconds:.0f} s ago"
+    else:
+        for lane in (workers.FILMS, workers.ERRANDS):
+            if not any(worker.is_alive and worker.serves(lane) for worker in known):
+                yield f"for the lane {lane} is missing or silent"
+        for stranger in workers.strangers(known, runtime.settings):
+            yield f"{stranger.name} writes letters by another SITE_URL, SECRET_KEY or MAIL_* than this site's"
 
 
 def _sandbox(runtime: Runtime) -> Iterator[str]:
@@ -199,51 +211,10 @@ def _sandbox(runtime: Runtime) -> Iterator[str]:
             yield f"{worker.name}: {LEVELS.get(worker.sandbox, worker.sandbox)}"
 
 
-def _storage(runtime: Runtime) -> Iterator[str]:
-    if not runtime.storage.is_reachable():
-        yield "does not answer, or a bucket is missing"
-        return
-    storage, settings = inner_storage(runtime), runtime.settings.storage
-    key = f"{keys.SCRATCH_PREFIX}doctor/{secrets.token_hex(8)}"
-    try:
-        upload_id = storage.begin_multipart(key, "application/octet-stream")
-        try:
-            signed = storage.sign_part(key, upload_id, 1, MIB, ttl=60)
-            if offer(signed, b"\0" * (MIB + 1)) < 400:
-                yield "takes a part that is longer than what was signed: the size limit does not hold"
-            if offer(signed, b"\0" * MIB) >= 400:
-                yield "refuses a part that was signed"
-        finally:
-            with suppress(Unavailable):
-                storage.abort_multipart(key, upload_id)
-        for bucket in (settings.originals_bucket, settings.public_bucket):
-            if offer(f"{settings.endpoint_url}/{bucket}/?list-type=2", b"", method="GET") < 400:
-                yield f"lists the bucket {bucket} to everybody"
-        yield from _open_to_all(storage, runtime.settings.storage, key)
-    except Unavailable as error:
-        yield f"fails ({error.facts.get('detail', error.code)})"
-
-
-def _open_to_all(storage: Storage, settings: StorageSettings, key: str) -> Iterator[str]:
-    """Whether everybody can read what is published, and nobody an original; some services take no rules from us."""
-    try:
-        for bucket in Bucket:
-            storage.put(bucket, key, b"doctor", content_type="text/plain")
-        for base in {settings.endpoint_url, settings.public_url}:
-            if offer(f"{base}/{settings.originals_bucket}/{key}", b"", method="GET") < 400:
-                yield f"gives what lies in the bucket {settings.originals_bucket} to everybody: ORIGINALS ARE PUBLIC"
-        shown = Storage(settings).public_url(key)
-        try:
-            status = offer(shown, b"", method="GET")
-        except Unavailable as error:
-            yield f"cannot be read at {shown} ({error.facts.get('detail', error.code)})"
-        else:
-            if status >= 400:
-                yield f"gives nobody what lies in the bucket {settings.public_bucket} ({shown} answers {status})"
-    finally:
-        for bucket in Bucket:
-            with suppress(Unavailable):
-                storage.delete(bucket, [key])
+def _disk(runtime: Runtime) -> Iterator[str]:
+    disk = room.disk(runtime.settings)
+    if disk is not None and not disk.has_room:
+        yield f"has {disk.free_percent:.1f} % free, less than FREE_PERCENT={disk.floor_percent}: new uploads are refused"
 
 
 def _ffmpeg(runtime: Runtime) -> Iterator[str]:

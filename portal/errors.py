@@ -21,6 +21,7 @@ class Code(StrEnum):
     # What is not there (any more).
     MISSING = "missing"
     GONE = "gone"
+    ORIGINAL_GONE = "original_gone"
     # Somebody was faster, or the thing is elsewhere by now.
     CONFLICT = "conflict"
     ALREADY_THERE = "already_there"
@@ -30,6 +31,7 @@ class Code(StrEnum):
     CUT_IN_THE_MAKING = "cut_in_the_making"
     CUT_UNCHANGED = "cut_unchanged"
     PICTURE_IN_THE_MAKING = "picture_in_the_making"
+    CAPTIONS_UNCHECKED = "captions_unchecked"
     CAMPAIGN_CLOSED = "campaign_closed"
     CAMPAIGN_FULL = "campaign_full"
     INVITATION_NEEDED = "invitation_needed"
@@ -63,6 +65,8 @@ class Code(StrEnum):
     TWICE = "twice"
     UNKNOWN_NUMBER = "unknown_number"
     PROOF_NEEDED = "proof_needed"
+    NOT_ONLINE = "not_online"
+    MUSIC_UNNAMED = "music_unnamed"
     UNKNOWN_LANGUAGE = "unknown_language"
     UNKNOWN_REASON = "unknown_reason"
     UNKNOWN_PLACE = "unknown_place"
@@ -97,6 +101,7 @@ class Code(StrEnum):
     QUOTA_REACHED = "quota_reached"
     TOO_MANY_UPLOADS = "too_many_uploads"
     TOO_MANY_DRAFTS = "too_many_drafts"
+    TOO_MANY_WAIT = "too_many_wait"
     # A mail to the drop box.
     NO_SUCH_MAILBOX = "no_such_mailbox"
     MAIL_SPOOFED = "mail_spoofed"

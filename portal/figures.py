@@ -14,6 +14,7 @@ from portal import failures, workers
 from portal.database import db_now
 from portal.jobs import QUEUES, JobKind
 from portal.models import Clip, Cut, Job, JobState, Notice
+from portal.room import Disk
 from portal.workers import Known
 
 YIELD_OF = timedelta(hours=24)
@@ -70,6 +71,25 @@ def queues(session: Session) -> Queues:
         cpu_seconds=float(cpu_seconds or 0.0),
         workers=[one for one in workers.known(session) if one.silent_seconds < GONE_SECONDS],
     )
+
+
+def films_waiting(session: Session) -> int:
+    """How many films have come and are not begun, due or put off."""
+    waiting = (Job.kind == JobKind.TRANSCODE, Job.state == JobState.QUEUED)
+    return session.scalar(select(func.count()).select_from(Job).where(*waiting)) or 0
+
+
+def disk_as_prometheus(disk: Disk | None) -> str:
+    """What is free of the disk that films and database share, in the same format; nothing where they share none."""
+    if disk is None:
+        return ""
+    gauges = (
+        ("disk_free_bytes", "Free on the disk that films and database share.", disk.free),
+        ("disk_bytes", "Size of that disk.", disk.total),
+        ("disk_has_room", "Whether new uploads are taken (FREE_PERCENT).", int(disk.has_room)),
+    )
+    lines = (line for name, meaning, value in gauges for line in _gauge(name, meaning, [({}, value)]))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def as_prometheus(figures: Queues) -> str:

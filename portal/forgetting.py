@@ -47,7 +47,7 @@ ANSWERS_KEPT: Final = timedelta(hours=24)
 # What is personal in a clip's row, and what stands there afterwards.
 BLANK: Final[dict[str, Any]] = {
     "title": "", "first_name": "", "city": "", "product": "", "owned_since": None, "filmed_on": None,
-    "speech_lang": "", "incentive": "", "music": "", "music_words": "", "relation": "", "invitation_id": None,
+    "speech_lang": "", "incentive": "", "altered": False, "music": "", "music_words": "", "relation": "", "invitation_id": None,
     "search_text": "", "owner_id": None, "still_key": None, "poster_at": None, "fail_facts": {},
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ _BLANKED: Final[Mapping[type[Base], dict[str, Any]]] = {
     Notice: {"facts": {}, "address": None, "error_detail": None},
     # What colleagues wrote to one another about the film and the person in it.
     Note: {"words": "", "at_seconds": None},
-    Decision: {"film_sha256": None, "words": ""},
+    Decision: {"film_sha256": None, "words": "", "title_was": None},
     # That somebody agreed to which text, and when, stays; from where does not.
     Consent: {"link": "", "address": "", "agent": ""},
     SupportCase: {"words": "", "phone": "", "outcome": "", "once": None},

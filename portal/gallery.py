@@ -81,6 +81,8 @@ class Tick:
     slug: str
     name: str
     count: int
+    # What language the name is in: the reader's, or another where it has none there.
+    lang: str
 
 
 def is_public(clip: Clip) -> bool:
@@ -176,7 +178,10 @@ def ticks(session: Session, counts: dict[str, int], show: Presentation) -> list[
     names: dict[str, dict[str, str]] = defaultdict(dict)
     for slug, lang, name in rows:
         names[slug][lang] = name
-    return [Tick(slug, cards.spoken(known, show), counts.get(slug, 0)) for slug, known in names.items()]
+    return [
+        Tick(slug, cards.spoken(known, show), counts.get(slug, 0), cards.spoken_in(known, show))
+        for slug, known in names.items()
+    ]
 
 
 def known_themes(session: Session, slugs: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ from portal.errors import Code, PortalError, Unacceptable
 MOST_LINES: Final = 20_000
 LONGEST: Final = {"first_name": 40, "product": 60, "number": 40}
 
+_FORMULA_SIGNS: Final = frozenset("=+-@\t")
+"""A spreadsheet computes what begins with one of these."""
+
 _HEADINGS: Final = {
     "email": ("email", "e-mail", "mail", "courriel", "adresse e-mail", "adresse mail", "e-mail-adresse", "mailadresse"),
     "first_name": ("first_name", "first name", "firstname", "prenom", "vorname"),
@@ -78,7 +81,7 @@ def read(raw: bytes, *, languages: Sequence[str], lang: str, this_year: int) -> 
         told_of += 1
         if told_of > MOST_LINES:
             raise Unacceptable(Code.TOO_MANY, most=MOST_LINES)
-        told = {name: " ".join(cells[place].split()) for name, place in columns.items() if place < len(cells)}
+        told = {name: _bare(cells[place]) for name, place in columns.items() if place < len(cells)}
         wrong = [Fault(line, "", Code.INVALID)] if len(cells) > len(columns) + len(ignored) else []
         guest, found = _guest(line, told, languages, lang, this_year)
         wrong += found
@@ -162,6 +165,16 @@ def _guest(
         told.get("number", ""),
     )  # fmt: skip
     return guest, faults
+
+
+def guarded(cell: str) -> str:
+    """A cell of a list of ours: what a spreadsheet would take for a formula is text; read again it is as before."""
+    return f"'{cell}" if cell[:1] in _FORMULA_SIGNS else cell
+
+
+def _bare(cell: str) -> str:
+    words = " ".join(cell.split())
+    return words[1:] if words[:1] == "'" and words[1:2] in _FORMULA_SIGNS else words
 
 
 def _language(told: str, lang: str) -> str:

@@ -114,6 +114,11 @@ def keep_time_of(zone: str) -> None:
     _here["zone"] = UTC if zone == "UTC" else ZoneInfo(zone)
 
 
+def zone_here() -> tzinfo:
+    """Whose days and hours this process tells people."""
+    return _here["zone"]
+
+
 def _local(value: _Day) -> _Day:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(_here["zone"])

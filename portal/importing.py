@@ -29,7 +29,7 @@ from portal.signatures import Named
 CHANNEL: Final = "import"
 TEXTS: Final = (
     *("email", "first_name", "title", "themes", "speech_lang", "city", "product", "owned_since", "filmed_on"),
-    *("incentive", "music", "music_words", "relation", "people"),
+    *("incentive", "altered", "music", "music_words", "relation", "people"),
 )
 """What a side file may tell of a film: the API's names (`POST /submissions`)."""
 
@@ -273,12 +273,26 @@ def _texts(told: Mapping[str, Any]) -> submission.Texts:
         said["owned_since"] = int(said["owned_since"])
     if "filmed_on" in said:
         said["filmed_on"] = date.fromisoformat(str(said["filmed_on"]))
+    if "altered" in said:
+        said["altered"] = _yes_or_no(said["altered"])
     if "people" in said:
         said["people"] = [_named(one) for one in _list(said["people"])]
     for name, value in said.items():
-        if name not in ("themes", "owned_since", "filmed_on", "people") and not isinstance(value, str):
+        if name not in ("themes", "owned_since", "filmed_on", "altered", "people") and not isinstance(
+            value, str
+        ):
             raise ValueError(f"{name} is no text")
     return submission.Texts(**said)
+
+
+def _yes_or_no(value: Any) -> bool:
+    """A yes or no of JSON, or one of the words by which a list of CSV says so."""
+    if isinstance(value, bool):
+        return value
+    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if str(value).lower() not in known:
+        raise ValueError(f"altered is {value!r}, neither yes nor no")
+    return known[str(value).lower()]
 
 
 def _named(one: Any) -> Named:

@@ -35,6 +35,7 @@ from portal.errors import Code, Missing
 from portal.i18n import format_clock, format_date, format_datetime, language, raw_gettext, raw_ngettext
 from portal.models import Campaign, Clip, CoSignature, Cut, Decision, Notice, Person
 from portal.notices import CUT_OCCASION, TOPICS, NoticeKind, address_hash
+from portal.typography import on_one_line
 
 UNDO_HOURS = 24
 
@@ -165,6 +166,12 @@ def _to_queue(_session: Session, notice: Notice, site: Site) -> str:
     return f"{site.url}/studio/review" + ("?flag=replies" if notice.facts.get("messages") else "")
 
 
+def _to_due(session: Session, notice: Notice, site: Site) -> str:
+    """Clips first; where calls alone are late, to these."""
+    is_calls_alone = bool(notice.facts.get("calls")) and not notice.facts.get("count")
+    return f"{site.url}/studio/support" if is_calls_alone else _to_queue(session, notice, site)
+
+
 def _to_failures(_session: Session, _notice: Notice, site: Site) -> str:
     return f"{site.url}/studio/settings"
 
@@ -186,7 +193,7 @@ _LINKS: Final[Mapping[NoticeKind, Callable[[Session, Notice, Site], str]]] = {
     NoticeKind.MESSAGE: _to_thread,
     NoticeKind.THANKS: _to_clip,
     NoticeKind.CASE_OPENED: _to_case,
-    NoticeKind.PROMISES_DUE: _to_queue,
+    NoticeKind.PROMISES_DUE: _to_due,
     NoticeKind.OWNERS_WROTE: _to_queue,
     NoticeKind.JOBS_FAILED: _to_failures,
     NoticeKind.ADDRESS_CHANGED: _to_contact,

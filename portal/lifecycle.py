@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
@@ -123,6 +123,9 @@ BELONGS: dict[JobKind, frozenset[State]] = {
 }
 
 
+TAKEN: Final = frozenset({"original_taken", "contacts_taken"})
+"""Verbs that change nothing: somebody took along a film, or the list of owners to write to."""
+
 # Columns only: relations that a rule has loaded stay loaded.
 _COLUMNS = [column.key for column in Clip.__table__.columns]
 
@@ -217,6 +220,19 @@ def record(
     return _write(session, clip, verb, by=by, source=State(clip.state), detail=detail)
 
 
+def witness(
+    session: Session, clip: Clip | None, verb: str, *, by: Actor, detail: dict[str, Any] | None = None
+) -> int:
+    """Write to the audit trail that something was taken along (`TAKEN`): of one clip, or of many (None).
+
+    The clip's version stays: whoever looks at it has missed nothing.
+    """
+    session.flush()
+    return _write(
+        session, clip, verb, by=by, source=State(clip.state) if clip is not None else None, detail=detail
+    )
+
+
 def enqueue(
     session: Session,
     clip: Clip,
@@ -246,18 +262,24 @@ def enqueue(
 
 
 def _write(
-    session: Session, clip: Clip, verb: str, *, by: Actor, source: str | None, detail: dict[str, Any] | None
+    session: Session,
+    clip: Clip | None,
+    verb: str,
+    *,
+    by: Actor,
+    source: str | None,
+    detail: dict[str, Any] | None,
 ) -> int:
     event = session.execute(
         insert(AuditEvent).values(
-            clip_id=clip.id,
+            clip_id=clip.id if clip is not None else None,
             at=db_now(session),
             actor_kind=by.kind,
             actor_id=by.id,
             verb=verb,
             from_state=source,
-            to_state=clip.state,
-            clip_version=clip.version,
+            to_state=clip.state if clip is not None else None,
+            clip_version=clip.version if clip is not None else None,
             detail=detail or {},
         )
     )

@@ -1,4 +1,4 @@
-"""Verbs of the command line that take their time: `clips import`, `clips replan`, `receive-mail`.
+"""Verbs of the command line that take their time (`clips import`, `clips replan`, `receive-mail`), and `clips list`.
 
 Parse nothing: cli.py does.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from portal import captions, cuts, desk, importing, postman, reasons
 from portal.errors import Conflict, PortalError
 from portal.lifecycle import Actor
-from portal.models import Clip
+from portal.models import Clip, State
 from portal.runtime import Runtime
 
 
@@ -88,6 +88,14 @@ def _replan(runtime: Runtime, clip_id: str, *, by: Actor) -> bool:
     except Conflict:
         return False
     return True
+
+
+def clips_list(runtime: Runtime, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Clips in one state or any, newest first; with `agreed` those that may be used for this now."""
+    state = State(arguments.state) if arguments.state else None
+    which: dict[str, Any] = {"state": state, "use": arguments.agreed, "limit": arguments.limit}
+    with runtime.read() as session:
+        return [told(row.clip) for row in desk.queue(session, **which, order="newest")]
 
 
 def told(clip: Clip) -> dict[str, Any]:

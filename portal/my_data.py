@@ -38,7 +38,7 @@ CHUNK: Final = 4 * MIB
 PAGES: Final = ROOT / "templates" / "archive"
 _TEXTS: Final = (
     "title", "first_name", "city", "product", "owned_since", "filmed_on", "speech_lang", "music", "music_words",
-    "relation", "incentive", "owner_level",
+    "relation", "incentive", "altered", "owner_level",
 )  # fmt: skip
 
 Say = Callable[[str], str]

@@ -164,6 +164,7 @@ class ProofFile:
     music_words: str
     relation: str
     incentive: str
+    altered: bool
     owner_level: str
     made_at: datetime
     agreements: tuple[Agreement, ...]
@@ -198,6 +199,7 @@ def rows(session: Session, clip: Clip, *, for_owner: bool = False) -> ProofFile:
         music_words=clip.music_words,
         relation=clip.relation,
         incentive=clip.incentive,
+        altered=clip.altered,
         owner_level=clip.owner_level,
         made_at=db_now(session),
         agreements=_agreements(session, clip, texts),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from portal import leases, notices, uses
+from portal import corrections, leases, notices, uses
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
@@ -80,6 +80,7 @@ def published(session: Session, claim: Claim, publication_id: int) -> bool:
     move(session, clip, "publish", by=WORKER, published_at=now)
     uses.begin_anew(session, clip)
     notices.tell(session, NoticeKind.PUBLISHED, clip, occasion=f"published:{publication.id}")
+    corrections.tell_owed(session, clip)
     return True
 
 

@@ -27,6 +27,8 @@ def missing(session: Session, clip: Clip) -> list[str]:
     if not lacks and waits_for_confirmation(session, clip):
         lacks.append("email_confirmation")
     lacks += [field for field in REQUIRED_TEXTS if not getattr(clip, field).strip()]
+    if lacks_music_words(clip.music, clip.music_words):
+        lacks.append("music_words")
     given = set(
         session.scalars(
             select(Consent.purpose).where(Consent.clip_id == clip.id, Consent.revoked_at.is_(None))
@@ -36,6 +38,11 @@ def missing(session: Session, clip: Clip) -> list[str]:
     if clip.state == State.FAILED or newest_film(session, clip) is None:
         lacks.append("film")
     return lacks
+
+
+def lacks_music_words(music: str, words: str) -> bool:
+    """Whether somebody has a right to a film's music and does not say to which, nor where from."""
+    return music == "licensed" and not words.strip()
 
 
 def waits_for_confirmation(session: Session, clip: Clip) -> bool:

@@ -74,6 +74,12 @@ def _too_often(facts: _Facts) -> str:
     seconds = facts.get("retry_after")
     if seconds is None:
         return _("C’est un peu trop rapide pour nous. Attendez une minute, puis réessayez.")
+    if seconds >= 7200:
+        return ngettext(
+            "C’est un peu trop rapide pour nous. Réessayez dans %(num)s heure.",
+            "C’est un peu trop rapide pour nous. Réessayez dans %(num)s heures.",
+            -(-int(seconds) // 3600),
+        )
     if seconds >= 120:
         return ngettext(
             "C’est un peu trop rapide pour nous. Réessayez dans %(num)s minute.",
@@ -186,6 +192,9 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.PICTURE_IN_THE_MAKING: lambda _f: _(
         "Une photo envoyée pour ce clip est en préparation. Attendez qu’elle soit prête et regardez-la, puis décidez."
     ),
+    Code.CAPTIONS_UNCHECKED: lambda _f: _(
+        "Le film est parlé, et personne n’a encore relu ses sous-titres. Relisez-les, ou écrivez-les, puis décidez."
+    ),
     Code.CUT_UNCHANGED: lambda _f: _(
         "Le film est déjà montré ainsi. Changez au moins un passage, ou gardez cette version."
     ),
@@ -201,6 +210,7 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     ),
     Code.UPLOAD_CLOSED: lambda _f: _("Cet envoi est terminé ou annulé. Commencez-en un nouveau."),
     Code.PARTS_MISSING: _parts_missing,
+    Code.ORIGINAL_GONE: lambda _f: _("Ce clip n’a pas, ou n’a plus, de vidéo d’origine à télécharger."),
     Code.FILM_MISSING: lambda _f: _("Il n’y a pas encore de vidéo. Choisissez-en une et envoyez-la."),
     Code.INCOMPLETE: _incomplete,
     Code.SIGNATURES_WAITING: _signatures_waiting,
@@ -219,6 +229,8 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     ),
     Code.UNKNOWN_FIELD: lambda _f: _("Ce champ n’existe pas. Retirez-le et réessayez."),
     Code.REQUIRED: lambda _f: _("Ce champ est nécessaire. Remplissez-le, s’il vous plaît."),
+    Code.NOT_ONLINE: lambda _f: _("Ce clip n’est pas en ligne : les visiteurs ne le verraient pas."),
+    Code.MUSIC_UNNAMED: lambda _f: _("Dites de quelle musique il s’agit, et d’où vous en vient le droit."),
     Code.TOO_SHORT: _too_short,
     Code.TOO_LONG_TEXT: _too_long_text,
     Code.TOO_MANY: _too_many,
@@ -288,6 +300,10 @@ _SENTENCES: Final[dict[Code, Callable[[_Facts], str]]] = {
     Code.TOO_MANY_UPLOADS: _too_many_uploads,
     Code.TOO_MANY_DRAFTS: lambda _f: _(
         "Plusieurs clips que vous avez commencés attendent encore quelque chose. Terminez-en un d’abord."
+    ),
+    Code.TOO_MANY_WAIT: lambda _f: _(
+        "Beaucoup de films attendent d’être préparés en ce moment. Revenez un peu plus tard : tout ce que vous avez "
+        "écrit est gardé."
     ),
     Code.NO_SUCH_MAILBOX: lambda _f: _("Personne ne lit cette adresse. Vérifiez-la."),
     Code.MAIL_SPOOFED: lambda _f: _(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal import readiness
 from portal.database import db_now
-from portal.lifecycle import ActorKind
+from portal.lifecycle import TAKEN, ActorKind
 from portal.models import AuditEvent, Clip, State, Upload, UploadState
 
 UNDO: Final = timedelta(hours=24)
@@ -82,10 +82,14 @@ def _is_over(state: State, limit: datetime) -> ColumnElement[bool]:
     if state == State.WITHDRAWN:
         # What was promised to the hour is not put off by anything.
         return left
-    theirs = AuditEvent.actor_kind.in_(_PUT_OFF_BY)
-    touched = exists().where(AuditEvent.clip_id == Clip.id, AuditEvent.at >= limit, theirs)
+    touched = exists().where(AuditEvent.clip_id == Clip.id, AuditEvent.at >= limit, _puts_off())
     moving = exists().where(Upload.clip_id == Clip.id, Upload.state.in_(_MOVING))
     return and_(left, ~touched, ~moving)
+
+
+def _puts_off() -> ColumnElement[bool]:
+    """What they did to it; a film that a program took along is kept no longer for that."""
+    return and_(AuditEvent.actor_kind.in_(_PUT_OFF_BY), AuditEvent.verb.not_in(TAKEN))
 
 
 def _is_nameless(clip: Clip) -> bool:
@@ -94,7 +98,7 @@ def _is_nameless(clip: Clip) -> bool:
 
 def _touched(session: Session, clip: Clip) -> datetime:
     """When the clip last moved, or its owner did something: words, an agreement, a message, a part of a film."""
-    theirs = (AuditEvent.clip_id == clip.id, AuditEvent.actor_kind.in_(_PUT_OFF_BY))
+    theirs = (AuditEvent.clip_id == clip.id, _puts_off())
     noted = session.scalar(select(func.max(AuditEvent.at)).where(*theirs))
     seen = session.scalar(
         select(func.max(Upload.last_seen_at)).where(Upload.clip_id == clip.id, Upload.state.in_(_MOVING))

@@ -12,7 +12,19 @@ from typing import Any, Final
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from portal import cuts, lifecycle, notices, readiness, search, signatures, terms, themes
+from portal import (
+    captions,
+    cuts,
+    lifecycle,
+    notices,
+    readiness,
+    search,
+    signals,
+    signatures,
+    terms,
+    themes,
+)
+from portal.corrections import EDITABLE, checked_title, edit, person_of
 from portal.database import db_now
 from portal.desk import (
     Happening,
@@ -41,17 +53,18 @@ from portal.models import (
     Note,
     Person,
     Reason,
-    State,
 )
 from portal.notices import NoticeKind
 
 __all__ = [
+    "EDITABLE",
     "Happening",
     "Row",
     "Sheet",
     "clip_by_id",
     "count",
     "counts",
+    "edit",
     "history",
     "late_count",
     "next_clip",
@@ -66,7 +79,6 @@ UNDO_SECONDS: Final = 10.0
 CLAIM_SECONDS: Final = 300
 WORDS_MOST: Final = 2000
 LINE_MOST: Final = 500
-TITLE_MOST: Final = 80
 PUBLISH_AHEAD_MOST: Final = timedelta(days=366)
 _TWICE: Final = timedelta(minutes=1)
 
@@ -111,10 +123,6 @@ _FINAL = frozenset({
     _R.OFF_TOPIC, _R.UNUSABLE,
 })  # fmt: skip
 
-EDITABLE: Final = frozenset({
-    State.PROCESSING, State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED, State.PUBLISHED,
-})  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class GivenReason:
@@ -151,7 +159,7 @@ def note(session: Session, clip: Clip, words: str, at_seconds: float | None, *, 
     lifecycle.hold(session, clip)
     if (same := _just_noted(session, clip, said, at_seconds, by=by, since=now - _TWICE)) is not None:
         return same
-    added = Note(clip_id=clip.id, author_id=_person_of(by), at_seconds=at_seconds, words=said, made_at=now)
+    added = Note(clip_id=clip.id, author_id=person_of(by), at_seconds=at_seconds, words=said, made_at=now)
     session.add(added)
     lifecycle.record(session, clip, "note", by=by)
     return added
@@ -163,36 +171,11 @@ def _just_noted(
     told = select(Note).where(Note.clip_id == clip.id, Note.made_at > since).order_by(Note.id.desc()).limit(1)
     last = session.scalars(told).first()
     is_same = last is not None and (last.author_id, last.words, last.at_seconds) == (
-        _person_of(by),
+        person_of(by),
         words,
         at_seconds,
     )
     return last if is_same else None
-
-
-def edit(
-    session: Session, clip: Clip, *, title: str, themes: list[str], by: Actor, seen_version: int
-) -> None:
-    """Correct title and themes; raises Conflict when the clip is past `seen_version`, Unacceptable, Missing."""
-    clean = _checked_title(title)
-    if clip.state not in EDITABLE:
-        raise Conflict(Code.CONFLICT, verb="edit", state=clip.state, version=clip.version)
-    # Locks the row on PostgreSQL (on SQLite the whole unit of work is alone): two who edit at once do not mix.
-    session.flush()
-    held = session.execute(
-        update(Clip)
-        .where(Clip.id == clip.id, Clip.version == seen_version)
-        .values(title=clean)
-        .execution_options(synchronize_session=False)
-    )
-    before = clip.title
-    session.refresh(clip)
-    if not held.rowcount:  # type: ignore[attr-defined]
-        raise Conflict(Code.CONFLICT, verb="edit", state=clip.state, version=clip.version)
-    changed = _set_themes(session, clip, themes, ["title"] if before != clean else [])
-    if changed:
-        search.text_of(clip)
-        lifecycle.record(session, clip, "edit", by=by, detail={"fields": changed})
 
 
 def approve(  # noqa: PLR0913 - what may be changed with it
@@ -205,11 +188,14 @@ def approve(  # noqa: PLR0913 - what may be changed with it
     title: str | None = None,
     themes: list[str] | None = None,
     words: str = "",
+    is_typo: bool = False,
+    needs_captions: bool = False,
     delay: float = UNDO_SECONDS,
 ) -> Decision:
     """Accept the clip: the worker publishes it after `delay` seconds, or at `publish_at`.
 
-    `words` is the moderator's own line in the letter that tells the owner.
+    `words` is the moderator's own line in the letter to the owner, who is told of another title when it is published,
+    unless `is_typo`. `needs_captions`: what is said can be read, checked by a person (else CAPTIONS_UNCHECKED).
     Raises Conflict when the clip is past `seen_version`, another cut of it or a picture that was sent is being made,
     somebody in the film has not agreed, the owner's term ends before, or (INCOMPLETE) something is missing of what
     brought it here; Unacceptable for title or themes.
@@ -218,9 +204,10 @@ def approve(  # noqa: PLR0913 - what may be changed with it
     signatures.check(session, clip)
     terms.check(session, clip, at=publish_at)
     line = _checked_line(words)
-    clean = clip.title if title is None else _checked_title(title)
+    former, clean = clip.title, clip.title if title is None else checked_title(title)
     _check_whole(session, clip, title=clean)
-    changed = ["title"] if clean != clip.title else []
+    _check_captions(session, clip, are_needed=needs_captions)
+    changed = ["title"] if clean != former else []
     lifecycle.move(
         session,
         clip,
@@ -228,7 +215,7 @@ def approve(  # noqa: PLR0913 - what may be changed with it
         by=by,
         seen_version=seen_version,
         delay=_wait_until(publish_at, db_now(session), least=delay),
-        detail={"fields": changed} if changed else None,
+        detail={"fields": changed} | ({"typo": True} if is_typo else {}) if changed else None,
         title=clean,
         publish_at=publish_at,
     )
@@ -236,7 +223,7 @@ def approve(  # noqa: PLR0913 - what may be changed with it
         _set_themes(session, clip, themes, changed)
     search.text_of(clip)
     decision = _decide(session, clip, "approve", [], by=by, seen_version=seen_version)
-    decision.words = line
+    decision.words, decision.title_was = line, None if clean == former or is_typo else former
     session.flush()
     return decision
 
@@ -255,6 +242,18 @@ def _check_whole(session: Session, clip: Clip, *, title: str) -> None:
     lacks = [what for what in readiness.missing(session, clip) if what != "title" or not title]
     if lacks:
         raise Conflict(Code.INCOMPLETE, missing=lacks, state=clip.state, version=clip.version)
+
+
+def waits_for_captions(session: Session, clip: Clip) -> bool:
+    """Whether something is said in the film, as it is shown, that no person has made sure can be read."""
+    film = session.get(Film, clip.film_id) if clip.film_id is not None else None
+    return film is not None and captions.are_wanting(session, clip, speaks=signals.is_speech_found(film))
+
+
+def _check_captions(session: Session, clip: Clip, *, are_needed: bool) -> None:
+    if are_needed and waits_for_captions(session, clip):
+        fields = {"captions": Code.CAPTIONS_UNCHECKED}
+        raise Conflict(Code.CAPTIONS_UNCHECKED, fields=fields, state=clip.state, version=clip.version)
 
 
 def _is_picture_unseen(session: Session, clip: Clip) -> bool:
@@ -341,7 +340,7 @@ def own_last_words(session: Session, clips: Sequence[Clip], *, by: Actor) -> set
 def was_decided(session: Session, clip: Clip, verb: str, *, by: Actor, seen_version: int) -> bool:
     """Whether this hand has decided just this about just this version, and it stands: the button was pressed twice."""
     last = _last_decision(session, clip)
-    if last is None or last.moderator_id is None or last.moderator_id != _person_of(by):
+    if last is None or last.moderator_id is None or last.moderator_id != person_of(by):
         return False
     return (last.verb, last.clip_version) == (verb, seen_version)
 
@@ -354,13 +353,16 @@ def undo(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECOND
     last = _last_decision(session, clip)
     if last is None or clip.state not in lifecycle.TRANSITIONS["undo"].sources:
         raise Conflict(Code.UNDO_TOO_LATE)
-    if last.moderator_id is None or last.moderator_id != _person_of(by):
+    if last.moderator_id is None or last.moderator_id != person_of(by):
         raise NotAllowed(Code.NOT_ALLOWED)
     now = db_now(session)
     if (now - last.made_at).total_seconds() > within:
         raise Conflict(Code.UNDO_TOO_LATE)
-    lifecycle.move(session, clip, "undo", by=by, detail={"decision": last.id})
-    last.undone_at = now
+    # The owner was to be told of another title: it was never published, and is the owner's again.
+    former: dict[str, Any] = {} if last.title_was is None else {"title": last.title_was}
+    lifecycle.move(session, clip, "undo", by=by, detail={"decision": last.id}, **former)
+    search.text_of(clip)
+    last.undone_at, last.title_was = now, None
     kinds = {"request_changes": NoticeKind.CHANGES_REQUESTED, "reject": NoticeKind.REJECTED}
     if (kind := kinds.get(last.verb)) is not None:
         notices.cancel(session, clip, kind)
@@ -370,7 +372,7 @@ def undo(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECOND
 def undo_left(session: Session, clip: Clip, *, by: Actor, within: float = UNDO_SECONDS) -> tuple[str, float]:
     """The verb of one's own last decision and how many seconds `undo` would still take it back; else ("", 0)."""
     last = _last_decision(session, clip)
-    if last is None or last.moderator_id is None or last.moderator_id != _person_of(by):
+    if last is None or last.moderator_id is None or last.moderator_id != person_of(by):
         return "", 0.0
     left = within - (db_now(session) - last.made_at).total_seconds()
     is_open = clip.state in lifecycle.TRANSITIONS["undo"].sources
@@ -381,10 +383,6 @@ def _set_themes(session: Session, clip: Clip, slugs: list[str], changed: list[st
     if themes.set_themes(session, clip, slugs):
         changed.append("themes")
     return changed
-
-
-def _person_of(by: Actor) -> int | None:
-    return by.id if by.kind in (ActorKind.MODERATOR, ActorKind.ADMIN) else None
 
 
 def _last_decision(session: Session, clip: Clip) -> Decision | None:
@@ -401,7 +399,7 @@ def _decide(
         film_id=film.id if film else None,
         film_sha256=film.sha256 if film else None,
         clip_version=seen_version,
-        moderator_id=_person_of(by),
+        moderator_id=person_of(by),
         verb=verb,
         made_at=db_now(session),
         reasons=[Reason(code=one.code, at_seconds=one.at_seconds, words=one.words) for one in reasons],
@@ -455,12 +453,3 @@ def _checked_line(words: str) -> str:
     if len(line) > LINE_MOST:
         raise Unacceptable(Code.TOO_LONG_TEXT, fields={"line": Code.TOO_LONG_TEXT}, most=LINE_MOST)
     return line
-
-
-def _checked_title(title: str) -> str:
-    clean = " ".join(title.split())
-    if not clean:
-        raise Unacceptable(Code.REQUIRED, fields={"title": Code.REQUIRED})
-    if len(clean) > TITLE_MOST:
-        raise Unacceptable(Code.TOO_LONG_TEXT, fields={"title": Code.TOO_LONG_TEXT}, most=TITLE_MOST)
-    return clean

@@ -341,6 +341,11 @@ def counts(session: Session, clips: Sequence[Clip]) -> dict[str, int]:
 NO_SPEECH: Final = "no_speech"
 
 
+def is_speech_found(film: Film) -> bool:
+    """Whether the checks took the film's sound for speech; False while nobody has listened, and without sound."""
+    return NO_SPEECH in film.facts.get(_LOOKED, {}).get("good", {})
+
+
 def _state(session: Session, clip: Clip, film: Film, *, is_any: bool) -> Progress:
     if film.signals_at is not None:
         return "done"

@@ -122,7 +122,8 @@ class Storage:
             s3={"addressing_style": "path"},
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            # In all: `max_attempts` alone would count those after the first.
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=20,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

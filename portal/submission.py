@@ -30,6 +30,7 @@ from portal import (
     uses,
 )
 from portal.consent import NO_PROOF, NOTHING_SEEN, Proof
+from portal.corrections import EARLIEST_YEAR
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing, NotAllowed, PortalError, Unacceptable
 from portal.lifecycle import Actor
@@ -68,7 +69,7 @@ EDITABLE: Final = frozenset({
 })  # fmt: skip
 # Where the site's required consents may still be taken back without withdrawing the clip.
 _UNDECIDED: Final = EDITABLE - {State.IN_REVIEW}
-_EARLIEST_YEAR: Final = 1900
+_WITH_MODERATORS: Final = (State.IN_REVIEW, State.CHANGES_REQUESTED)
 _CODE: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -86,6 +87,7 @@ class Texts:
     owned_since: int | None = None
     filmed_on: date | None = None
     incentive: str | None = None
+    altered: bool | None = None
     music: str | None = None
     music_words: str | None = None
     relation: str | None = None
@@ -315,7 +317,10 @@ def finish_later(session: Session, clip: Clip) -> None:
 
 
 def missing(session: Session, clip: Clip) -> list[str]:
-    """What review still waits for: email, first_name, title, speech_lang, consents.site, consents.adult, film."""
+    """What review still waits for: email, first_name, title, speech_lang, consents.site, consents.adult, film.
+
+    Also email_confirmation, where the portal asks for it, and music_words, where the music is somebody else's.
+    """
     return readiness.missing(session, clip)
 
 
@@ -338,6 +343,9 @@ def _apply(session: Session, clip: Clip, texts: Texts, access: Access) -> list[s
     wanted, faults = _checked(session, texts)
     if offers.not_offered(session, clip, texts.themes or []):
         faults["themes"] = Code.THEME_NOT_OFFERED
+    # What is not with a moderator yet may stay unfinished: there it is among what is missing.
+    if clip.state in _WITH_MODERATORS and _unnames_music(clip, wanted):
+        faults.setdefault("music_words", Code.MUSIC_UNNAMED)
     owner = _named(session, clip, texts, access, faults)
     wanted["incentive"] = _with_return(session, clip, wanted.get("incentive", clip.incentive))
     if len(wanted["incentive"]) > LONGEST["incentive"]:
@@ -406,6 +414,8 @@ def _checked(session: Session, texts: Texts) -> tuple[dict[str, Any], dict[str, 
         wanted["speech_lang"] = texts.speech_lang
         if texts.speech_lang and texts.speech_lang not in SPEECH_LANGUAGES:
             faults["speech_lang"] = Code.UNKNOWN_LANGUAGE
+    if texts.altered is not None:
+        wanted["altered"] = texts.altered
     for field, known in (("music", MUSIC), ("relation", RELATIONS)):
         if (value := getattr(texts, field)) is not None:
             wanted[field] = value
@@ -414,6 +424,13 @@ def _checked(session: Session, texts: Texts) -> tuple[dict[str, Any], dict[str, 
     _check_people(texts, faults)
     _check_dates(session, texts, wanted, faults)
     return wanted, faults
+
+
+def _unnames_music(clip: Clip, wanted: Mapping[str, Any]) -> bool:
+    """Whether these words leave music that is somebody else's without its name and its right."""
+    is_touched = bool(wanted.keys() & {"music", "music_words"})
+    after = [wanted.get(name, getattr(clip, name)) for name in ("music", "music_words")]
+    return is_touched and readiness.lacks_music_words(*after)
 
 
 def _check_people(texts: Texts, faults: dict[str, Code]) -> None:
@@ -428,10 +445,10 @@ def _check_dates(session: Session, texts: Texts, wanted: dict[str, Any], faults:
     wanted |= dict.fromkeys(texts.cleared & {"owned_since", "filmed_on"})
     if texts.owned_since is not None:
         wanted["owned_since"] = texts.owned_since
-        if not _EARLIEST_YEAR <= texts.owned_since <= today.year:
+        if not EARLIEST_YEAR <= texts.owned_since <= today.year:
             faults["owned_since"] = Code.WRONG_DATE
     if texts.filmed_on is not None:
         wanted["filmed_on"] = texts.filmed_on
         # One day of grace: it is tomorrow already further east.
-        if not date(_EARLIEST_YEAR, 1, 1) <= texts.filmed_on <= today + timedelta(days=1):
+        if not date(EARLIEST_YEAR, 1, 1) <= texts.filmed_on <= today + timedelta(days=1):
             faults["filmed_on"] = Code.WRONG_DATE

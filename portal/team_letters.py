@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal import campaigns, desk, failures, notices, people, thread
 from portal.database import db_now
 from portal.i18n import format_datetime
-from portal.models import AuditEvent, Campaign, Clip, Job, Message, Notice, Person, State
+from portal.models import AuditEvent, Campaign, Clip, Job, Message, Notice, Person, State, SupportCase
 from portal.notices import NoticeKind
 
 LISTED: Final = 5
@@ -42,7 +42,7 @@ def told(session: Session, notice: Notice) -> dict[str, Any]:
         jobs = session.scalars(select(Job).where(Job.id.in_(notice.facts.get("jobs", [])))).all()
         return {"rows": [_job_told(job) for job in sorted(jobs, key=lambda job: (job.created_at, job.id))]}
     if notice.kind == NoticeKind.PROMISES_DUE:
-        return {"rows": _clips_told(session, notice)}
+        return {"rows": _clips_told(session, notice), "calls_told": _calls_told(session, notice)}
     return {}
 
 
@@ -55,8 +55,14 @@ def _clips_told(session: Session, notice: Notice) -> list[dict[str, str]]:
     return [_clip_told(due, clip, call, notice) for due, _, clip, call in rows]
 
 
+def _calls_told(session: Session, notice: Notice) -> list[dict[str, str]]:
+    asked = select(SupportCase).where(SupportCase.id.in_(notice.facts.get("cases", [])))
+    cases = session.scalars(asked.order_by(SupportCase.made_at, SupportCase.id)).all()
+    return [_call_told(case) for case in cases]
+
+
 def _promises(session: Session, team: Sequence[Person], now: datetime) -> int:
-    """Which clips must be answered within a day, or should have been: one letter a day to each."""
+    """Which clips must be answered within a day, or should have been, and which calls are late: one letter a day to each."""
     asked = select(Clip.id, Clip.state_since, Campaign).join(Campaign, Campaign.id == Clip.campaign_id)
     waiting = session.execute(asked.where(Clip.state == State.IN_REVIEW)).all()
     due = sorted(
@@ -64,10 +70,12 @@ def _promises(session: Session, team: Sequence[Person], now: datetime) -> int:
         for clip_id, since, call in waiting
         if is_at_risk(since, call.answer_days, now)
     )
-    if not due:
+    calls = desk.late_calls(session)
+    if not due and not calls:
         return 0
     facts = {
         "count": len(due), "late": sum(at < now for at, _ in due), "clips": [clip_id for _, clip_id in due[:LISTED]],
+        "calls": len(calls), "cases": [case.id for case in calls[:LISTED]],
     }  # fmt: skip
     kind, written = NoticeKind.PROMISES_DUE, 0
     for person in team:
@@ -143,6 +151,11 @@ def _clip_told(due: datetime, clip: Clip, call: Campaign, notice: Notice) -> dic
         "since": format_datetime(clip.state_since),
         "due": format_datetime(due),
     }
+
+
+def _call_told(case: SupportCase) -> dict[str, str]:
+    due = desk.promised_by(case.made_at)
+    return {"number": str(case.id), "since": format_datetime(case.made_at), "due": format_datetime(due)}
 
 
 def _job_told(job: Job) -> dict[str, str]:

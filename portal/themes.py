@@ -44,8 +44,16 @@ def every(session: Session) -> list[Theme]:
 
 def name_of(theme: Theme, lang: str, default_lang: str) -> str:
     """The theme's name in this language, else in the site's own, else in any; at last its slug."""
+    return named(theme, lang, default_lang)[0]
+
+
+def named(theme: Theme, lang: str, default_lang: str) -> tuple[str, str]:
+    """The same name, and the language that it is in; a slug is in none."""
     by_lang = {name.lang: name.name for name in theme.names}
-    return by_lang.get(lang) or by_lang.get(default_lang) or next(iter(by_lang.values()), theme.slug)
+    for code in (lang, default_lang, *by_lang):
+        if name := by_lang.get(code):
+            return name, code
+    return theme.slug, ""
 
 
 def add(session: Session, slug: str | None, names: dict[str, str], *, by: Actor) -> Theme:

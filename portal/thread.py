@@ -29,6 +29,8 @@ MOST_A_DAY: Final = 30
 
 BY_OWNER, BY_MODERATOR = "owner", "moderator"
 _STAFF = (ActorKind.MODERATOR, ActorKind.ADMIN)
+# What a program of the brand writes is the team's word, by nobody in particular.
+_TEAM = (*_STAFF, ActorKind.PROGRAM)
 _DAY = timedelta(days=1)
 
 # Where our own letters begin in an answer by mail: everything below is ours (templates/email/_letter.txt).
@@ -79,13 +81,13 @@ def add(
     once = _once(clip, token, said)
     if once is not None and (known := _known(session, once)) is not None:
         return known
-    is_staff = author.kind in _STAFF
-    if not is_staff:
+    is_ours = author.kind in _TEAM
+    if not is_ours:
         _refuse_flood(session, clip)
     message = Message(
         clip_id=clip.id,
-        author=BY_MODERATOR if is_staff else BY_OWNER,
-        author_id=author.id if is_staff else None,
+        author=BY_MODERATOR if is_ours else BY_OWNER,
+        author_id=author.id if author.kind in _STAFF else None,
         words=said,
         at_seconds=at_seconds,
         via=via,
@@ -94,7 +96,7 @@ def add(
     )
     session.add(message)
     lifecycle.record(session, clip, "message", by=author, detail={"via": via})
-    if is_staff:
+    if is_ours:
         settle(session, clip, up_to=answers)
         _bring(session, clip, message)
     return message

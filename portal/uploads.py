@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from config import UploadLimits
@@ -203,6 +203,12 @@ def open_uploads(session: Session, clip: Clip) -> list[Upload]:
             .order_by(Upload.created_at.desc())
         )
     )
+
+
+def has_begun(session: Session, clip_id: str) -> bool:
+    """Whether a film of this clip is on its way already, by whatever way."""
+    under_way = Upload.state.in_((UploadState.OPEN, UploadState.COMPLETING))
+    return bool(session.scalar(select(exists().where(Upload.clip_id == clip_id, under_way))))
 
 
 def received(storage: Storage, upload: Upload) -> list[StoredPart]:

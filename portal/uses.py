@@ -22,6 +22,9 @@ from portal.notices import NoticeKind
 OUTSIDE: Final = ("social", "ads")
 """Agreements to what happens elsewhere."""
 
+OFFERED: Final = (*OUTSIDE, "contact")
+"""What an owner may agree to beside the site; a clip is shown without it."""
+
 _OVER: Final = (State.WITHDRAWN, State.EXPIRED, State.REMOVED, State.ERASED)
 """They hold as long as the clip may be shown here, and no longer."""
 
@@ -69,6 +72,12 @@ def tell(session: Session, clip: Clip, why: Why, purposes: Collection[str] = OUT
 def _is_open(why: Why) -> ColumnElement[bool]:
     standing = Consent.revoked_at.is_(None) if why is not Why.REVOKED else Consent.revoked_at.is_not(None)
     return and_(standing, Consent.stopped_at.is_(None))
+
+
+def agreed(purpose: str) -> ColumnElement[bool]:
+    """Clips that everybody can see, and whose owner agrees to this now; the condition of a query on clips."""
+    given = select(Consent.clip_id).where(Consent.purpose == purpose, Consent.revoked_at.is_(None))
+    return and_(Clip.state == State.PUBLISHED, Clip.id.in_(given))
 
 
 def waiting(session: Session, *, at_most: int = 200) -> list[Ended]:

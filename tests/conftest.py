@@ -14,6 +14,8 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as of_examples
 from itsdangerous import URLSafeTimedSerializer
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.orm import Session
@@ -21,7 +23,7 @@ from sqlalchemy.orm import Session
 from config import Settings, StorageSettings
 from portal.database import make_engine, make_sessions
 from portal.i18n import SOURCE, language
-from portal.jobs import Bell
+from portal.jobs import Bell, Wake
 from portal.mailer import Mailer
 from portal.migrations import upgrade
 from portal.models import Person, Role
@@ -32,6 +34,10 @@ from portal.web.people import SEEN, SINCE
 from tests.factories import Factory
 
 pytest_plugins = ["tests.servers", "tests.browsers", "tests.sharing"]
+
+# How long an example takes says how busy the machine is, and nothing of what is tried.
+of_examples.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+of_examples.load_profile("calm")
 
 # The floors that meet the database directly are tried on both; pages stand on the rules and use one.
 BOTH_DATABASES = ("tests/rules/", "tests/jobs/")
@@ -129,6 +135,19 @@ def bells() -> Bells:
     return Bells()
 
 
+def runtime_of(settings: Settings, wake: Wake, storage: Storage | None = None) -> Runtime:
+    """The machines of one process with a bell rope of the test's own; whoever asks disposes of the engine."""
+    engine = make_engine(settings.database_url)
+    return Runtime(
+        settings=settings,
+        engine=engine,
+        sessions=make_sessions(engine),
+        storage=storage or Storage(settings.storage),
+        mailer=Mailer(settings.mail, sender_name=settings.site.name),
+        wake=wake,
+    )
+
+
 @pytest.fixture(scope="session")
 def storage_of() -> Callable[[StorageSettings], Storage]:
     """The storage under these settings; making a client takes longer than most tests."""
@@ -140,16 +159,9 @@ def runtime(
     settings: Settings, bells: Bells, storage_of: Callable[[StorageSettings], Storage]
 ) -> Iterator[Runtime]:
     """The portal's machines on a real database and a real storage; bells are remembered, not rung."""
-    engine = make_engine(settings.database_url)
-    yield Runtime(
-        settings=settings,
-        engine=engine,
-        sessions=make_sessions(engine),
-        storage=storage_of(settings.storage),
-        mailer=Mailer(settings.mail, sender_name=settings.site.name),
-        wake=bells,
-    )
-    engine.dispose()
+    machines = runtime_of(settings, bells, storage_of(settings.storage))
+    yield machines
+    machines.engine.dispose()
 
 
 @pytest.fixture
@@ -273,6 +285,13 @@ DO $$ DECLARE one record; BEGIN
   PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL;
 END $$;
 """
+# Tables, indexes and sequences, and the triggers that are on: a test may have taken one away.
+SHAPE = """
+SELECT array_agg(name ORDER BY name) FROM (
+  SELECT relkind::text || relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+  UNION ALL SELECT tgname::text || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+) AS parts
+"""
 
 
 class Databases:
@@ -280,15 +299,28 @@ class Databases:
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make, self._free = make, list[str]()
+        self._shape: object = None
 
     def take(self) -> str:
-        return self._free.pop() if self._free else self._make()
+        if self._free:
+            return self._free.pop()
+        url = self._make()
+        if self._shape is None:
+            with self._connected(url) as connection:
+                self._shape = connection.execute(SHAPE).fetchone()
+        return url
 
     def give_back(self, url: str) -> None:
         with contextlib.suppress(psycopg.Error):
-            with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            with self._connected(url) as connection:
+                is_whole = connection.execute(SHAPE).fetchone() == self._shape
                 connection.execute(EMPTY)
-            self._free.append(url)
+            if is_whole:
+                self._free.append(url)
+
+    @staticmethod
+    def _connected(url: str) -> "psycopg.Connection[Any]":
+        return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
 
 
 @pytest.fixture(scope="session")

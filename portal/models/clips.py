@@ -109,6 +109,8 @@ class Clip(Base):
     speech_lang: Mapped[str] = mapped_column(String(8), default="")
     lang: Mapped[str] = mapped_column(String(8))
     incentive: Mapped[str] = mapped_column(String(200), default="")
+    # The owner says that pictures or sounds of the film are made or altered by a machine; said under the clip.
+    altered: Mapped[bool] = mapped_column(default=False)
     music: Mapped[str] = mapped_column(String(10), default="")
     music_words: Mapped[str] = mapped_column(String(200), default="")
     # What the owner is to the brand beside a customer: none, staff, family or partner; said under the clip.

@@ -82,6 +82,8 @@ class Decision(Base):
     verb: Mapped[str] = mapped_column(String(20))
     # A moderator's own line to the owner beside an approval.
     words: Mapped[str] = mapped_column(Text, default="")
+    # The title before an approval that came with another one, until its owner has been told.
+    title_was: Mapped[str | None] = mapped_column(String(80))
     made_at: Mapped[datetime] = mapped_column(UTCDateTime)
     undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reasons: Mapped[list["Reason"]] = relationship(lazy="selectin", order_by="Reason.id")

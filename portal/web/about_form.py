@@ -9,7 +9,7 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from portal import consent, people, reasons, signatures, submission, themes
+from portal import consent, people, readiness, reasons, signatures, submission, themes
 from portal.errors import Code, PortalError
 from portal.models import Clip, Invitation, Person
 from portal.signatures import Named
@@ -84,6 +84,7 @@ class About:
             themes=self.themes,
             owned_since=self._year(),
             filmed_on=self._month(),
+            altered=given["altered"] == "1" if "altered" in given else None,
             people=self._named(),
             cleared=cleared,
         )
@@ -131,6 +132,10 @@ class About:
                 is_there = bool(self.values.get(name, "").strip())
             if not is_there:
                 self.fault(name, Code.REQUIRED)
+        if names == REQUIRED and readiness.lacks_music_words(
+            self.values.get("music", ""), self.values.get("music_words", "")
+        ):
+            self.fault("music_words", Code.MUSIC_UNNAMED)
 
 
 def sent() -> About:
@@ -139,6 +144,8 @@ def sent() -> About:
     names = (*TEXTS, "owned_since", "filmed_on")
     values = {name: _clean(form.get(name, "")) for name in names}
     values |= {name: _clean(form[name]) for name in (*DECLARED, "people") if name in form}
+    if "altered-asked" in form:
+        values["altered"] = "1" if "altered" in form else ""
     return About(
         values=values,
         themes=request.form.getlist("themes")[:20],
@@ -177,12 +184,14 @@ def of_clip(session: Session, clip: Clip) -> About:
     """The form filled with what we know of a clip."""
     owner = session.get(Person, clip.owner_id) if clip.owner_id is not None else None
     values = {name: getattr(clip, name) for name in (*TEXTS, *DECLARED) if name != "email"}
+    values["altered"] = "1" if clip.altered else ""
     values["email"] = (owner.email or "") if owner else ""
     values["owned_since"] = str(clip.owned_since or "")
     values["filmed_on"] = f"{clip.filmed_on:%Y-%m}" if clip.filmed_on else ""
     rows = [
         PersonRow(one.name, one.email or "", one.is_minor, one.state) for one in signatures.of(session, clip)
     ]
-    values["people"] = "some" if rows else ""
     consents = set(consent.standing(session, clip))
+    # Whoever agreed to the film and named nobody has said that there is nobody.
+    values["people"] = "some" if rows else "none" if "adult" in consents else ""
     return About(values, themes.slugs_of(session, clip), consents, people=rows)

@@ -10,13 +10,14 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from werkzeug.wrappers import Response
 
 from config import shown
-from portal import desk, figures, people, reasons, review, themes, workers
+from portal import contacts, desk, figures, people, reasons, review, room, themes, uses, workers
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.models import Role, State, Theme
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_administrators, guard_reviewers, me
 from portal.web.rows import lines, theme_names
+from portal.web.wordings import purpose_word
 from portal.web.words import age, job_word, lane_word, sandbox_word, state_word
 
 bp = Blueprint("admin", __name__)
@@ -37,12 +38,13 @@ def guard() -> Response | None:
 
 @bp.get("/studio/clips")
 def clips() -> str:
-    """All clips, newest change first, by words and state."""
+    """All clips, newest change first, by words, state, theme and what they may be used for."""
     work = reading()
     asked, q = request.args.get("state", ""), request.args.get("q", "")
     wanted: dict[str, Any] = {
         "state": State(asked) if asked in set(State) else None,
         "theme": request.args.get("theme", ""),
+        "use": use if (use := request.args.get("use", "")) in uses.OFFERED else "",
         "q": q,
     }
     total = review.count(work, **wanted)
@@ -61,6 +63,8 @@ def clips() -> str:
         counts=review.counts(work),
         states=[(state, state_word(state)) for state in State],
         themes=theme_names(),
+        uses=[(purpose, purpose_word(purpose)) for purpose in uses.OFFERED],
+        last_taken=contacts.last_taken(work) if wanted["use"] == "contact" else None,
         chosen={**wanted, "state": asked, "q": q},
     )
 
@@ -263,6 +267,9 @@ def settings() -> str:
         ],
         floor=workers.FLOOR,
         hearing=workers.hearing(workers.known(reading())),
+        strangers={one.name for one in workers.strangers(workers.known(reading()), runtime().settings)},
+        storage=workers.on_storage(workers.known(reading())),
+        disk=room.disk(runtime().settings),
         queues=queues,
         lanes=[(lane_word(lane.name), lane, age(lane.oldest_seconds)) for lane in queues.lanes],
         yielded=f"{queues.film_per_cpu:.2f}" if queues.film_per_cpu is not None else "",

@@ -61,7 +61,10 @@ def answer(lang: str, token: str) -> PageAnswer:
     except PortalError as error:
         row, clip = signatures.by_link(reading(), token)
         fault = sentence(error.fields.get("guardian", error.code), **error.facts)
-        page = _sign_page(reading(), row, clip, lang, token, fault=fault, guardian=guardian)
+        unsigned = "guardian" in error.fields
+        page = _sign_page(
+            reading(), row, clip, lang, token, fault=fault, guardian=guardian, is_unsigned=unsigned
+        )
         return page, error.status
     return redirect(url_for(".sign", lang=lang, token=token, _anchor="reponse"), 303)
 
@@ -75,6 +78,7 @@ def _sign_page(
     *,
     fault: str = "",
     guardian: str = "",
+    is_unsigned: bool = False,
 ) -> str:
     site = runtime().settings.site
     is_gone = clip.state in _GONE
@@ -91,6 +95,7 @@ def _sign_page(
         is_over=row.until is not None and row.until <= db_now(session),
         may_renew=signatures.may_renew(session, clip, row),
         fault=fault,
+        is_unsigned=is_unsigned,
         guardian=guardian or row.guardian,
     )
 

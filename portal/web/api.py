@@ -217,7 +217,7 @@ def _show() -> cards.Presentation:
 def _card(card: cards.Card) -> dict[str, Any]:
     same = (
         *("id", "url", "title", "first_name", "city", "product", "owned_since", "filmed_on", "published_at"),
-        *("seconds", "speech_lang", "owner_level", "incentive", "relation", "width", "height"),
+        *("seconds", "speech_lang", "owner_level", "incentive", "altered", "relation", "width", "height"),
     )
     named = [schemas.ThemeName(slug=slug, name=name) for slug, name in card.themes]
     return {
@@ -392,7 +392,7 @@ def _clip(session: Session, clip_id: str) -> Clip:
 def _texts(said: schemas.Texts) -> submission.Texts:
     names = (
         *("email", "first_name", "title", "themes", "speech_lang", "city", "product", "owned_since"),
-        *("filmed_on", "incentive", "music", "music_words", "relation"),
+        *("filmed_on", "incentive", "altered", "music", "music_words", "relation"),
     )
     given = {name: value for name in names if (value := getattr(said, name)) is not UNSET}
     if said.people is not UNSET:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from msgspec import UNSET
 from sqlalchemy.orm import Session
 
-from portal import captions, posters, processing, review, signals, signatures, themes
+from portal import captions, corrections, originals, posters, processing, review, signals, signatures, themes
 from portal.errors import Code, Conflict, Unacceptable
 from portal.models import Clip, Decision, Rendition
 from portal.web import schemas, schemas_review
@@ -32,6 +32,7 @@ _SHEET_FACTS = (
         "filmed_on",
         "speech_lang",
         "incentive",
+        "altered",
         "music",
         "music_words",
         "relation",
@@ -76,6 +77,28 @@ def sheet(clip_id: str) -> Response:
     return answer(_sheet(reading(), clip_id))
 
 
+@bp.patch("/api/v1/review/<clip_id>")
+@idempotent
+def correct(clip_id: str) -> Response:
+    """Correct the owner's words in the version that was seen; what is absent stays."""
+    actor, said = need("review").actor, body(schemas_review.Correction)
+    about = {name: value for name in corrections.ABOUT if (value := getattr(said, name)) is not UNSET}
+
+    def act(session: Session, clip: Clip) -> None:
+        review.edit(
+            session,
+            clip,
+            by=actor,
+            seen_version=said.version,
+            title=None if said.title is UNSET else said.title,
+            themes=None if said.themes is UNSET else said.themes,
+            about=about,
+            is_typo=said.typo,
+        )
+
+    return _decided(clip_id, said.version, act)
+
+
 @bp.post("/api/v1/review/<clip_id>/approve")
 @idempotent
 def approve(clip_id: str) -> Response:
@@ -92,6 +115,8 @@ def approve(clip_id: str) -> Response:
             title=said.title,
             themes=said.themes,
             words=said.words,
+            is_typo=said.typo,
+            needs_captions=runtime().settings.site.requires_captions,
             delay=0.0,
         )
 
@@ -161,6 +186,17 @@ def poster(clip_id: str) -> Response:
             id=clip.id, state=clip.state, state_since=clip.state_since, version=clip.version
         )
     return answer(told, 202)
+
+
+@bp.post("/api/v1/review/<clip_id>/original")
+@idempotent
+def original(clip_id: str) -> Response:
+    """Where the film can be fetched as it was sent, for ten minutes; written down in the clip's history."""
+    actor, _said = need("admin").actor, body(schemas.Nothing)
+    handed = originals.hand_out(writing, runtime().storage, clip_id, by=actor)
+    return answer(
+        schemas_review.HandedOriginal(url=handed.url, name=handed.name, seconds=originals.LIFE_SECONDS)
+    )
 
 
 def _decided(clip_id: str, seen_version: int, act: Callable[[Session, Clip], object]) -> Response:

@@ -5,7 +5,7 @@ The invitation's token lies in the signed session from the first look at the lin
 
 from typing import Any, Final
 
-from flask import Response, make_response, render_template, request, session
+from flask import Response, make_response, render_template, request, session, url_for
 from sqlalchemy.orm import Session
 
 from portal import addresses, campaigns, gallery, invitations, offers, readiness
@@ -48,6 +48,13 @@ def guest(work: Session, campaign: Campaign) -> Invitation | None:
 def token_of(work: Session, campaign: Campaign) -> str:
     """The token of that invitation, for the page's form; empty when there is none."""
     return _kept(campaign) if guest(work, campaign) is not None else ""
+
+
+def for_phone(work: Session, campaign: Campaign, lang: str) -> str:
+    """Where this visitor goes on with a phone: a guest's own link, so that the invitation goes along."""
+    token = token_of(work, campaign)
+    path = f"/i/{token}" if token else url_for("recorder.record", lang=lang, slug=campaign.slug)
+    return runtime().settings.site.url + path
 
 
 def is_admitted(work: Session, campaign: Campaign) -> bool:
@@ -128,6 +135,7 @@ def shut(campaign: Campaign, lang: str, *, code: Code | None = None) -> Response
         text=campaigns.text_of(campaign, lang, default),
         others=[(one, campaigns.text_of(one, lang, default)) for one in others],
         standing=_said(work, campaign, code),
+        first_day=campaigns.first_day(campaign),
         last_day=campaigns.last_day(campaign),
     )
     return make_response(html, 200 if request.method == "GET" else 409)

@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any, Final
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from portal import campaigns, funnel, invitations, reasons, themes, wordings
+from portal import campaigns, funnel, i18n, invitations, reasons, themes, wordings
 from portal.database import db_now
 from portal.errors import Code, PortalError, Unacceptable
 from portal.i18n import gettext as _
@@ -50,6 +51,7 @@ def _every(**more: Any) -> str:
         "every": list(standing),
         "standing": {one.id: how.value for one, how in standing.items()},
         "title_of": {one.id: campaign_title(one) for one in standing},
+        "first_day": campaigns.first_day,
         "last_day": campaigns.last_day,
         "counts": campaigns.clip_counts(work),
         "main_lang": runtime().settings.site.default_language,
@@ -115,15 +117,14 @@ def preview(slug: str) -> PageAnswer:
         lang=lang, title=said.title, question=said.question, in_return=said.in_return, help=said.help,
         shots=said.shots,
     )  # fmt: skip
-    html = render_template(
-        "admin/campaign_preview.html",
-        call=calls.told(reading(), sketch, lang, text=text),
-        agreements=wordings.all_in_force(
-            reading(), wordings.PURPOSES, lang, brand=site.brand, campaign=sketch
-        ),
-        shown=lang,
-        slug=slug,
-    )
+    agreements = wordings.all_in_force(reading(), wordings.PURPOSES, lang, brand=site.brand, campaign=sketch)
+    # The visitor's page in the language asked for; what stands around it is the studio's.
+    with i18n.language(lang):
+        call = calls.told(reading(), sketch, lang, text=text)
+        drawn = render_template("admin/_campaign_drawn.html", call=call, agreements=agreements)
+    # A template's own output.
+    whole = {"drawn": Markup(drawn), "shown": lang, "title": text.title}  # noqa: S704
+    html = render_template("admin/campaign_preview.html", **whole)
     answer = make_response(html)
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -154,12 +155,14 @@ def _one(found: Campaign, **more: Any) -> str:
         "title": campaign_title(found),
         "standing": campaigns.standing(work, found).value,
         "said": {text.lang: text for text in found.texts},
+        "first_day": campaigns.first_day,
         "last_day": campaigns.last_day,
         "main_lang": site.default_language,
         "most": campaigns.MOST,
         "bounds": campaigns.BOUNDS,
         "portal_seconds": runtime().settings.uploads.max_seconds,
         "themes": theme_names(found.themes),
+        "hides_example": not campaigns.is_example_shown(work, found),
         "steps": [(figure_word(step.name), step) for step in steps],
         "top": max(1, *(step.everybody or step.guests for step in steps)),
         "guests": every,
@@ -237,7 +240,7 @@ def _sentence(field: str, code: Code, most: int | None) -> str:
     if field in campaigns.BOUNDS:
         low, high = campaigns.BOUNDS[field]
         return _("Un nombre entier, de %(low)s à %(high)s.", low=low, high=high)
-    if field == "example_clip_id":
+    if field == "example_clip_id" and code == Code.MISSING:
         return _("Aucun clip n’a cette adresse.")
     return reasons.sentence(code, most=most) if most else reasons.sentence(code)
 

@@ -104,11 +104,16 @@ def _which(error: IntegrityError) -> str:
     return f"{type(error.orig).__name__} {getattr(said, 'constraint_name', None) or ''}".rstrip()
 
 
+def note(error: PortalError) -> None:
+    """Write down a refusal that is our fault, whoever answers it."""
+    if error.code.is_ours:
+        log.error("refused code=%s route=%s facts=%s", error.code, _route(), error.facts)
+
+
 def refuse(error: PortalError) -> Response:
     """The answer to a refusal of ours."""
     status = status_of(error)
-    if error.code.is_ours:
-        log.error("refused code=%s route=%s facts=%s", error.code, _route(), error.facts)
+    note(error)
     if wants_json():
         return problem(status, error.code, fields=error.fields, **error.facts)
     return page(status, error.code, **error.facts)

@@ -290,11 +290,17 @@ def page(lang: str, name: str) -> AnyResponse:
     return _page(
         f"pages/{name}.html",
         canonical=url_for("gallery.page", lang=lang, name=name),
-        contact=runtime().settings.mail.sender,
+        contact=_contact(),
         limits=runtime().settings.uploads,
         kept=_days_kept() if name == "personal-data" else {},
         active="verification" if name == "verification" else "",
     )
+
+
+def _contact() -> str:
+    """Whom the pages tell people to write to."""
+    mail = runtime().settings.mail
+    return mail.contact or mail.support or mail.sender
 
 
 def _days_kept() -> dict[str, int]:

@@ -3,7 +3,6 @@
 Counted in the broker's Redis, else in this process. The figures are settings (docs/settings.md).
 """
 
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,8 +15,9 @@ from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, Rat
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from portal import figures, room, uploads
 from portal.errors import Code, TooMuch, Unavailable
-from portal.web.db import runtime
+from portal.web.db import reading, runtime
 from portal.web.limits import address
 
 MIB: Final = 1024 * 1024
@@ -83,24 +83,29 @@ def before_begin(campaign: str, *, proof: str = "", is_known: bool = False) -> N
     Raises TooMuch(TOO_OFTEN) over the limits, and TooMuch(CHALLENGE) with the work to be done, and a ticket for
     whoever can only wait, when a network begins unusually many and brings no proof of either.
     """
-    figures, who = runtime().settings.guard, address()
+    most, who = runtime().settings.guard, address()
     if not is_known:
-        _must(RateLimitItemPerHour(figures.submissions_an_hour), "begin", who)
-        if _meter().takes(RateLimitItemPerHour(figures.challenge_from), "free", who) is not None:
+        _must(RateLimitItemPerHour(most.submissions_an_hour), "begin", who)
+        if _meter().takes(RateLimitItemPerHour(most.challenge_from), "free", who) is not None:
             _must_be_proven(proof, who)
-    _must(RateLimitItemPerDay(figures.campaign_a_day), "campaign", campaign)
+    _must(RateLimitItemPerDay(most.campaign_a_day), "campaign", campaign)
 
 
 def before_upload(clip_id: str, size_bytes: int, *, is_known: bool = False) -> None:
-    """Let one more upload be opened; raises TooMuch(TOO_OFTEN), Unavailable(OURS_DISK) while the disk is nearly full."""
-    figures, who = runtime().settings.guard, address()
+    """Let one more upload be opened.
+
+    Raises TooMuch(TOO_OFTEN), and Unavailable: OURS_DISK while the disk is nearly full, TOO_MANY_WAIT while too many
+    films wait to be made; an upload that the clip has begun goes on.
+    """
+    most, who = runtime().settings.guard, address()
     _must_have_room()
+    _must_not_queue(clip_id, most.waiting_films)
     _must(_UPLOADS_A_LINK, "upload", clip_id)
     if is_known:
         return
     _must(_UPLOADS_A_NETWORK, "uploads", who)
     _must(
-        RateLimitItemPerDay(max(1, figures.bytes_a_day // MIB)),
+        RateLimitItemPerDay(max(1, most.bytes_a_day // MIB)),
         "bytes",
         who,
         cost=1 + max(0, size_bytes) // MIB,
@@ -143,7 +148,8 @@ def _must(limit: RateLimitItem, *about: str, cost: int = 1) -> None:
 def _must_be_proven(proof: str, who: str) -> None:
     mark = sha256(proof.encode()).hexdigest()
     is_proven = _is_worked(proof) or _is_waited(proof, who)
-    if is_proven and _meter().takes(RateLimitItemPerDay(1), "spent", mark) is None:
+    # Two of two: of a single one the window would have forgotten enough as soon as another day has begun.
+    if is_proven and _meter().takes(RateLimitItemPerDay(2), "spent", mark, cost=2) is None:
         return
     raise TooMuch(Code.CHALLENGE, retry_after=WAIT_SECONDS, challenge=work(), ticket=_ticket(who))
 
@@ -184,15 +190,15 @@ def _key(use: str) -> str:
 
 
 def _must_have_room() -> None:
-    """Films share the disk with the database where both are ours; somebody else's storage says so itself."""
-    settings = runtime().settings
-    if not settings.storage.is_ours or not settings.guard.free_percent:
-        return
-    if not settings.site.data_dir.is_dir():
-        return
-    disk = shutil.disk_usage(settings.site.data_dir)
-    if disk.free * 100 < disk.total * settings.guard.free_percent:
+    """Films share the disk with the database where both are ours."""
+    if not room.has_room(runtime().settings):
         raise Unavailable(Code.OURS_DISK, retry_after=600)
+
+
+def _must_not_queue(clip_id: str, most: int) -> None:
+    """Who comes now would wait for hours: better with the film at home than half of it here."""
+    if most and figures.films_waiting(reading()) >= most and not uploads.has_begun(reading(), clip_id):
+        raise Unavailable(Code.TOO_MANY_WAIT, retry_after=600)
 
 
 def _meter() -> Meter:

@@ -229,16 +229,11 @@ def figures(slug: str) -> Response:
         everybody = "" if step.everybody is None else step.everybody
         table.writerow([step.name, figure_word(step.name), step.guests, everybody])
     for link in short_links.of(work, found):
-        table.writerow(["short_link", _harmless(link.place), "", link.opened])
+        table.writerow(["short_link", guest_lists.guarded(link.place), "", link.opened])
     answer = make_response(out.getvalue())
     answer.headers["Content-Type"] = "text/csv; charset=utf-8"
     answer.headers["Content-Disposition"] = f'attachment; filename="{found.slug}.csv"'
     return _private(answer)
-
-
-def _harmless(words: str) -> str:
-    """What a spreadsheet would take for a formula is text."""
-    return f"'{words}" if words[:1] in "=+-@\t" else words
 
 
 def _private(answer: Response) -> Response:

@@ -158,6 +158,7 @@ def _over(why: str, token: str, *, campaign: Campaign | None = None, status: int
         token=token,
         campaign=campaign,
         text=campaigns.text_of(campaign, g.lang, default) if campaign is not None else None,
+        first_day=campaigns.first_day(campaign) if campaign is not None else None,
         last_day=campaigns.last_day(campaign) if campaign is not None else None,
         others=[(one, campaigns.text_of(one, g.lang, default)) for one in others],
         may_go_on=why == "used" and campaign is not None and calls.is_admitted(work, campaign),

@@ -5,7 +5,7 @@ import ipaddress
 
 from flask import Blueprint, Response, request
 
-from portal import figures
+from portal import figures, room
 from portal.errors import Code, Missing
 from portal.web.db import reading, runtime
 
@@ -20,8 +20,9 @@ def metrics() -> Response:
     """The figures in Prometheus' text format; raises Missing for whoever may not know them."""
     if not (_is_here() or _has_token()):
         raise Missing(Code.MISSING)
+    disk = figures.disk_as_prometheus(room.disk(runtime().settings))
     answer = Response(
-        figures.as_prometheus(figures.queues(reading())),
+        figures.as_prometheus(figures.queues(reading())) + disk,
         content_type="text/plain; version=0.0.4; charset=utf-8",
     )
     answer.headers["Cache-Control"] = "no-store"

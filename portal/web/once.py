@@ -79,7 +79,8 @@ def _remember(answer: Response) -> Response:
         return answer
     try:
         with writing() as work:
-            if 300 <= answer.status_code < 400:
+            # An address elsewhere is signed for minutes: whoever presses again needs another.
+            if 300 <= answer.status_code < 400 and (answer.location or "").startswith("/"):
                 told = {"to": answer.location, "said": session.get("_flashes", []), **_shown()}
                 keep(work, row_id, status=answer.status_code, answer=json.dumps(told))
             else:

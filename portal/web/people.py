@@ -13,6 +13,7 @@ from flask import (
     current_app,
     flash,
     g,
+    make_response,
     redirect,
     render_template,
     request,
@@ -24,12 +25,12 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from portal import database, i18n, notices, outbox, people, reasons, review, support, thread, uses
+from portal import database, desk, i18n, notices, outbox, people, reasons, review, thread, uses
 from portal.errors import Code, NotAllowed, PortalError, Unacceptable
 from portal.i18n import gettext as _
 from portal.lifecycle import Actor
 from portal.models import Person, State
-from portal.web import errors, guard, once
+from portal.web import alarms, errors, guard, kept, once
 from portal.web.db import reading, runtime, writing
 from portal.web.limits import address, limiter
 from portal.web.site import safe_path
@@ -103,6 +104,9 @@ def _guard(may: Callable[[Person], bool]) -> Response | None:
 
 def _ask_to_sign_in() -> Response:
     if request.method not in _SAFE:
+        if (told := kept.words()) is not None:
+            said = _("Votre session est terminée. Connectez-vous : ce que vous avez écrit vous attend.")
+            return make_response(_login_page(said, kept.sealed(told, request.path), _readable()), 403)
         flash(_("Votre session est terminée. Connectez-vous, puis recommencez."), "warning")
     return redirect(url_for("people.login", next=_readable()), 303)
 
@@ -156,19 +160,7 @@ def init_app(app: Flask) -> None:
             raise
         return SignedIn(person) if person is not None else None
 
-    @app.before_request
-    def speak() -> None:
-        if not request.path.startswith("/studio") or not current_user.is_authenticated:
-            return
-        session[SEEN] = int(time.time())
-        g.may = {"review": people.may_review(me()), "admin": people.may_administer(me())}
-        g.waiting = review.count(reading(), state=State.IN_REVIEW)
-        g.replies, g.to_call = thread.waiting_count(reading()), support.open_count(reading())
-        g.uses_ended = uses.waiting_count(reading())
-        g.lost_letters = outbox.failed_count(reading())
-        if me().lang in runtime().settings.site.languages:
-            g.lang = me().lang
-            i18n.set_language(g.lang)
+    app.before_request(_speak)
 
     @app.context_processor
     def who() -> dict[str, Any]:
@@ -176,9 +168,25 @@ def init_app(app: Flask) -> None:
         counted = {
             name: g.get(name, 0) for name in ("waiting", "replies", "to_call", "uses_ended", "lost_letters")
         }
-        return {"may": g.get("may", {}), **counted}
+        return {"may": g.get("may", {}), "alarms": g.get("alarms"), **counted}
 
     app.register_error_handler(CSRFError, _stale_form)
+
+
+def _speak() -> None:
+    # Each member of staff's own language, and what waits for them.
+    if not request.path.startswith("/studio") or not current_user.is_authenticated:
+        return
+    session[SEEN] = int(time.time())
+    g.may = {"review": people.may_review(me()), "admin": people.may_administer(me())}
+    g.alarms = alarms.now()
+    g.waiting = review.count(reading(), state=State.IN_REVIEW)
+    g.replies, g.to_call = thread.waiting_count(reading()), desk.calls_count(reading())
+    g.uses_ended = uses.waiting_count(reading())
+    g.lost_letters = outbox.failed_count(reading())
+    if me().lang in runtime().settings.site.languages:
+        g.lang = me().lang
+        i18n.set_language(g.lang)
 
 
 def _stale_form(_error: CSRFError) -> Response | tuple[str, int]:
@@ -187,6 +195,8 @@ def _stale_form(_error: CSRFError) -> Response | tuple[str, int]:
         return _login_page(reasons.sentence(Code.PAGE_TOO_OLD)), 403
     if request.path.startswith("/studio") and not current_user.is_authenticated:
         return _ask_to_sign_in()
+    if (request.path.startswith("/studio") or request.endpoint in kept.OWNERS) and (told := kept.words()):
+        return kept.page(request.path, told, status=403)
     return errors.page(403, Code.PAGE_TOO_OLD)
 
 
@@ -227,12 +237,22 @@ def sign_in() -> Response | tuple[str, int]:
     if people.is_hash_old(person):
         with writing() as work:
             people.rehash(work, person, password)
-    return _let_in(person, _next())
+    answer = _let_in(person, _next())
+    waiting = kept.opened(request.form.get(kept.FIELD, ""))
+    if waiting is None:
+        return answer
+    _speak()
+    return kept.page(*waiting, status=200)
 
 
-def _login_page(fault: str = "") -> str:
+def _login_page(fault: str = "", form: str | None = None, back: str | None = None) -> str:
+    """`form` is what somebody wrote before the session ended, sealed (`kept`); it stays through wrong passwords."""
     return render_template(
-        "people/login.html", fault=fault, email=request.form.get("email", ""), next=_next()
+        "people/login.html",
+        fault=fault,
+        email=request.form.get("email", "") if form is None else "",
+        next=back or _next(),
+        kept=form or request.form.get(kept.FIELD, ""),
     )
 
 

@@ -5,11 +5,9 @@ from typing import Final
 
 import segno
 from flask import Blueprint, Response, make_response, redirect, render_template, url_for
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import campaigns, offers
-from portal.models import Campaign
 from portal.web import calls
 from portal.web.db import reading, runtime
 
@@ -36,7 +34,7 @@ def record(lang: str, slug: str) -> AnyResponse:
         text=campaigns.text_of(campaign, lang, settings.site.default_language),
         seconds=min(campaign.max_seconds or USUAL_SECONDS, longest),
         limits=offers.limits_of(campaign, settings.uploads),
-        phone_url=_for_phone(session, campaign, lang),
+        phone_url=calls.for_phone(session, campaign, lang),
     )
     answer = make_response(html)
     answer.headers["Permissions-Policy"] = _PERMISSIONS
@@ -47,7 +45,7 @@ def record(lang: str, slug: str) -> AnyResponse:
 def code(lang: str, slug: str) -> Response:
     """The recorder's address as a QR code; a guest's code is the personal link."""
     session = reading()
-    address = _for_phone(session, campaigns.by_slug(session, slug), lang)
+    address = calls.for_phone(session, campaigns.by_slug(session, slug), lang)
     drawn = io.BytesIO()
     segno.make(address, error="m").save(drawn, kind="svg", scale=4, border=2, xmldecl=False)
     answer = make_response(drawn.getvalue())
@@ -55,10 +53,3 @@ def code(lang: str, slug: str) -> Response:
     # Who was invited gets another one under the same address.
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _for_phone(session: Session, campaign: Campaign, lang: str) -> str:
-    """Where this visitor goes on with a phone: a guest's own link, so that the invitation goes along."""
-    token = calls.token_of(session, campaign)
-    path = f"/i/{token}" if token else url_for(".record", lang=lang, slug=campaign.slug)
-    return runtime().settings.site.url + path

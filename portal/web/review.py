@@ -3,7 +3,6 @@
 Shows and parses; what a decision means is in portal/review.py.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,14 +23,14 @@ from portal import (
     signatures,
     terms,
 )
-from portal.errors import Code, Conflict, NotAllowed, PortalError, Unacceptable
+from portal.errors import Code, Conflict, NotAllowed, Unacceptable
 from portal.i18n import gettext as _
 from portal.jobs import JobKind
 from portal.letters import Said
 from portal.models import Clip, State
 from portal.notices import NoticeKind
 from portal.review import GivenReason, ReasonCode
-from portal.web import captions, cut_panel, levels, support, thread
+from portal.web import captions, cut_panel, levels, sheet_forms, support, thread
 from portal.web.db import reading, runtime, writing
 from portal.web.people import actor, guard_reviewers, me
 from portal.web.playback import Playback, first_playable, preview_of, preview_playlist
@@ -170,7 +169,7 @@ def _sheet_page(clip_id: str, **more: Any) -> str:
         "said": reasons.name_of,
         "verb_word": verb_word,
         "fields_in_words": fields_in_words,
-        "values": {"title": clip.title, "themes": slugs, "checks": [], "words": "", "line": "", "at": ""},
+        "values": sheet_forms.stands(clip, slugs),
         "faults": {},
         "since": None,
         "done": _done(),
@@ -188,6 +187,8 @@ def _film_facts(seen: review.Sheet) -> dict[str, Any]:
         else "",
         "player": captions.for_staff(_player(seen), session, clip),
         "captions": captions.on_sheet(session, clip),
+        "wants_captions": runtime().settings.site.requires_captions
+        and review.waits_for_captions(session, clip),
         "cutting": cut_panel.of(session, clip, track_url=captions.reviewers_tracks(clip)),
         "poster": choice_of(session, clip, by=actor()),
         "signals": signals.of(session, clip, seen.film, seen.cut),
@@ -229,13 +230,23 @@ def claim(clip_id: str) -> Response:
 
 @bp.post("/studio/review/<clip_id>/edit")
 def edit(clip_id: str) -> PageAnswer:
-    """Correct title and themes."""
+    """Correct title and themes, or the owner's other words: each of the two forms brings its own."""
+    form = request.form
 
     def act(session: Any, clip: Clip) -> None:
-        title, chosen = request.form.get("title", ""), request.form.getlist("theme")
-        review.edit(session, clip, title=title, themes=chosen, by=actor(), seen_version=_version())
+        review.edit(
+            session,
+            clip,
+            by=actor(),
+            seen_version=sheet_forms.version(),
+            title=form.get("title"),
+            themes=form.getlist("theme") if "title" in form else None,
+            about=sheet_forms.about(),
+            is_typo="typo" in form,
+        )
 
-    return _on_sheet(clip_id, act) or _said(clip_id, _("Titre et thèmes enregistrés."))
+    saved = _("Titre et thèmes enregistrés.") if "title" in form else _("Corrections enregistrées.")
+    return _on_sheet(clip_id, act) or _said(clip_id, saved)
 
 
 @bp.post("/studio/review/<clip_id>/note")
@@ -258,9 +269,16 @@ def approve(clip_id: str) -> PageAnswer:
         if not set(CHECKS) <= set(request.form.getlist("check")):
             raise Unacceptable(Code.INCOMPLETE, fields={"check": Code.INCOMPLETE})
         title, chosen = request.form.get("title", ""), request.form.getlist("theme")
-        line = request.form.get("line", "")
         review.approve(
-            session, clip, by=actor(), seen_version=_version(), title=title, themes=chosen, words=line
+            session,
+            clip,
+            by=actor(),
+            seen_version=sheet_forms.version(),
+            title=title,
+            themes=chosen,
+            words=request.form.get("line", ""),
+            is_typo="typo" in request.form,
+            needs_captions=runtime().settings.site.requires_captions,
         )
 
     place = review.place_of(review.clip_by_id(reading(), clip_id))
@@ -296,7 +314,7 @@ def reopen(clip_id: str) -> Response:
     """Look at a refused or removed clip again."""
 
     def act(session: Any, clip: Clip, *, by: Any) -> None:
-        review.reopen(session, clip, by=by, seen_version=_version())
+        review.reopen(session, clip, by=by, seen_version=sheet_forms.version())
 
     return _simple(clip_id, act, _("Le clip est de nouveau à relire."))
 
@@ -318,42 +336,23 @@ def _on_sheet(clip_id: str, act: Callable[[Any, Clip], None], *, verb: str = "")
             act(session, review.clip_by_id(session, clip_id))
     except Conflict as error:
         if error.code != Code.CONFLICT:
-            return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 409
+            return _sheet_page(clip_id, values=_kept(clip_id), faults=sheet_forms.faults(error)), 409
         if _is_pressed_twice(clip_id, verb):
             return None
         # What was confirmed was confirmed of another version.
-        return _sheet_page(clip_id, values=_kept() | {"checks": []}, since=_since(clip_id)), 409
+        return _sheet_page(clip_id, values=_kept(clip_id) | {"checks": []}, since=_since(clip_id)), 409
     except Unacceptable as error:
-        return _sheet_page(clip_id, values=_kept(), faults=_faults(error)), 422
+        return _sheet_page(clip_id, values=_kept(clip_id), faults=sheet_forms.faults(error)), 422
     return None
 
 
-def _kept() -> dict[str, Any]:
-    form = request.form
-    return {
-        "title": form.get("title", ""),
-        "themes": form.getlist("theme"),
-        "checks": form.getlist("check"),
-        "words": form.get("words", ""),
-        "line": form.get("line", ""),
-        "at": form.get("at", ""),
-    }
+def _kept(clip_id: str) -> dict[str, Any]:
+    return sheet_forms.kept(review.sheet(reading(), clip_id))
 
 
 def _since(clip_id: str) -> list[review.Happening]:
     session = reading()
-    return review.history(session, review.clip_by_id(session, clip_id), since_version=_version())
-
-
-def _faults(error: PortalError) -> dict[str, str]:
-    found = {field: reasons.sentence(code, **error.facts) for field, code in error.fields.items()}
-    return found or {"": reasons.sentence(error.code, **error.facts)}
-
-
-def _version() -> int:
-    given = request.form.get("version", "")
-    # A number that no version can have is none: the database would choke on it.
-    return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else 0
+    return review.history(session, review.clip_by_id(session, clip_id), since_version=sheet_forms.version())
 
 
 def _version_seen(clip: Clip, more: dict[str, Any]) -> int:
@@ -361,13 +360,13 @@ def _version_seen(clip: Clip, more: dict[str, Any]) -> int:
 
     Only whoever was told what happened since has seen more than that.
     """
-    return _version() if request.method == "POST" and more.get("since") is None else clip.version
+    return sheet_forms.version() if request.method == "POST" and more.get("since") is None else clip.version
 
 
 def _is_pressed_twice(clip_id: str, verb: str) -> bool:
     session = reading()
     clip = review.clip_by_id(session, clip_id)
-    return review.was_decided(session, clip, verb, by=actor(), seen_version=_version())
+    return review.was_decided(session, clip, verb, by=actor(), seen_version=sheet_forms.version())
 
 
 def _said(clip_id: str, words: str) -> Response:
@@ -417,14 +416,14 @@ def decide(clip_id: str, verdict: str) -> PageAnswer:
         if not _is_pressed_twice(clip_id, wanted.verb):
             return _verdict_page(clip_id, wanted, since=_since(clip_id)), 409
     except Unacceptable as error:
-        return _verdict_page(clip_id, wanted, faults=_faults(error)), 422
+        return _verdict_page(clip_id, wanted, faults=sheet_forms.faults(error)), 422
     if wanted.verb == "unpublish":
         return _said(clip_id, _("Le clip n’est plus en ligne."))
     return _to_next(place, done=clip_id)
 
 
 def _carry_out(session: Any, clip: Clip, wanted: Verdict, given: list[GivenReason]) -> None:
-    by, seen = actor(), _version()
+    by, seen = actor(), sheet_forms.version()
     if wanted.verb == "request_changes":
         review.request_changes(session, clip, given, by=by, seen_version=seen)
     elif wanted.verb == "reject":

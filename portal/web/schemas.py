@@ -222,6 +222,8 @@ class ClipItem(Answer):
     speech_lang: str
     owner_level: str
     incentive: str
+    # Pictures or sounds are made or altered by a machine, as the owner says.
+    altered: bool
     relation: str
     width: int
     height: int
@@ -277,6 +279,7 @@ class Texts(Strict):
     owned_since: Annotated[int, Meta(ge=1900, le=2100)] | UnsetType | None = UNSET
     filmed_on: date | UnsetType | None = UNSET
     incentive: Line200 | UnsetType = UNSET
+    altered: bool | UnsetType = UNSET
     people: Annotated[list[FilmedPerson], Meta(max_length=20)] | UnsetType = UNSET
     music: Literal["none", "own", "licensed"] | UnsetType = UNSET
     music_words: Line200 | UnsetType = UNSET

@@ -12,6 +12,7 @@ from portal.web.schemas import (
     GivenReason,
     Language,
     Limit,
+    Line60,
     Line80,
     Moment,
     Playback,
@@ -42,7 +43,8 @@ class ReviewQuery(Strict):
 class Approve(Strict):
     """Publish this version, now or at `publish_at`; title and themes replace the owner's when given.
 
-    `words` is a line of your own in the letter that tells the owner.
+    `words` is a line of your own in the letter that tells the owner. Of another title the owner is told in the clip's
+    thread once it is published; `typo` says that a slip of the pen was corrected, and nobody is.
     """
 
     version: Version
@@ -50,6 +52,23 @@ class Approve(Strict):
     title: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     themes: Slugs | None = None
     words: Annotated[str, Meta(max_length=500)] = ""
+    typo: bool = False
+
+
+class Correction(Strict):
+    """What is corrected of the owner's words; what is absent stays, a year that is null is emptied.
+
+    Of another title the owner is told in the clip's thread; `typo` says that a slip of the pen was corrected.
+    """
+
+    version: Version
+    title: Annotated[str, Meta(min_length=1, max_length=80)] | UnsetType = UNSET
+    themes: Slugs | UnsetType = UNSET
+    first_name: Annotated[str, Meta(min_length=1, max_length=40)] | UnsetType = UNSET
+    city: Line60 | UnsetType = UNSET
+    product: Line60 | UnsetType = UNSET
+    owned_since: Annotated[int, Meta(ge=1900, le=2100)] | UnsetType | None = UNSET
+    typo: bool = False
 
 
 class AskedReason(Strict):
@@ -88,6 +107,14 @@ class NewState(Answer):
     state: str
     state_since: datetime
     version: int
+
+
+class HandedOriginal(Answer):
+    """Where the film can be fetched as it was sent, and the name it is saved under; good for so many seconds."""
+
+    url: str
+    name: str
+    seconds: int
 
 
 class ReviewItem(Answer):
@@ -224,6 +251,7 @@ class ReviewClip(Answer):
     filmed_on: date | None
     speech_lang: str
     incentive: str
+    altered: bool
     music: str
     music_words: str
     relation: str

@@ -55,7 +55,10 @@ def readyz() -> Response:
         session = reading()
         session.execute(text("SELECT 1"))
         known = workers.known(session)
-        if not any(worker.is_alive for worker in known):
+        living = [worker for worker in known if worker.is_alive]
+        if not all(
+            any(worker.serves(lane) for worker in living) for lane in (workers.FILMS, workers.ERRANDS)
+        ):
             missing.append("worker")
         elif not workers.takes_films(known):
             missing.append("ffmpeg")

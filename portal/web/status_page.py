@@ -54,8 +54,9 @@ def form_facts(session: Session, lang: str, call: Campaign) -> dict[str, Any]:
     """What every page with the owner's form needs: themes, languages, wordings, limits."""
     site = runtime().settings.site
     named = [
-        {"slug": one.slug, "name": themes.name_of(one, lang, site.default_language)}
+        {"slug": one.slug, "name": name, "lang": tongue}
         for one in offers.themes_of(session, call)
+        for name, tongue in [themes.named(one, lang, site.default_language)]
     ]
     names = Locale.parse(lang).languages
     spoken = [(code, names.get(code, code)) for code in submission.SPEECH_LANGUAGES]
@@ -89,6 +90,7 @@ def status_page(session: Session, clip: Clip, lang: str, token: str, about: Abou
     html = render_template(
         "submission/status.html",
         clip=clip,
+        call=call,
         token=token,
         about=about,
         missing=readiness.missing(session, clip),

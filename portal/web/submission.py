@@ -12,6 +12,7 @@ from portal import (
     arrivals,
     campaigns,
     consent,
+    offers,
     people,
     processing,
     readiness,
@@ -19,7 +20,7 @@ from portal import (
     submission,
     uploads,
 )
-from portal.errors import Code, Conflict, Missing, PortalError, TooMuch, Unacceptable
+from portal.errors import Code, Conflict, Missing, PortalError, TooMuch, Unacceptable, Unavailable
 from portal.i18n import gettext as _
 from portal.lifecycle import OWNER
 from portal.models import Campaign, Clip, State, Upload, UploadState
@@ -49,7 +50,9 @@ def entry(lang: str) -> str:
         ahead=by_standing[campaigns.Standing.AHEAD],
         full=by_standing[campaigns.Standing.FULL],
         closed=by_standing[campaigns.Standing.CLOSED],
+        first_day=campaigns.first_day,
         last_day=campaigns.last_day,
+        canonical=url_for(".entry", lang=lang),
     )
 
 
@@ -88,8 +91,8 @@ def send(lang: str, slug: str) -> AnyResponse:
     except PortalError as error:
         if error.code in calls.SHUT:
             return calls.shut(found, lang, code=error.code)
-        if isinstance(error, TooMuch) and not error.fields:
-            return _too_much(found, lang, about, token, error)
+        if isinstance(error, TooMuch | Unavailable) and not error.fields:
+            return _not_now(found, lang, about, token, error)
         if not about.faults:
             about.blame(error)
         page = _campaign_page(reading(), found, lang, about, token=token)
@@ -228,9 +231,10 @@ def status_film(lang: str, token: str) -> AnyResponse:
     url, fields = machines.storage.sign_post(
         upload.key, max_bytes=upload.part_size, redirect_url=back, ttl=uploads.FORM_SECONDS
     )
+    call = campaigns.by_id(session, clip.campaign_id)
     html = render_template(
         "submission/film.html", action=url, fields=fields, limit=upload.part_size,
-        limits=machines.settings.uploads, token=token,
+        limits=offers.limits_of(call, machines.settings.uploads), token=token, clip=clip,
     )  # fmt: skip
     return make_response(html)
 
@@ -297,8 +301,9 @@ def _filled_again() -> Response:
     return errors.page(403, Code.PAGE_TOO_OLD)
 
 
-def _too_much(found: Campaign, lang: str, about: About, token: str, error: TooMuch) -> Response:
+def _not_now(found: Campaign, lang: str, about: About, token: str, error: TooMuch | Unavailable) -> Response:
     """The same page with everything that was written, and when it may be sent again."""
+    errors.note(error)
     refusal, ticket = reasons.sentence(error.code, **error.facts), error.facts.get("ticket", "")
     page = _campaign_page(reading(), found, lang, about, token=token, refusal=refusal, proof=ticket)
     page.status_code = error.status
@@ -410,6 +415,7 @@ def _campaign_page(
     html = render_template(
         "submission/campaign.html", campaign=found, text=text, about=about, token=token, refusal=refusal, proof=proof, call=calls.told(session, found, lang),
         invitation=calls.token_of(session, found) or request.form.get("invitation", "")[:100],
+        phone_url=calls.for_phone(session, found, lang),
         **form_facts(session, lang, found),
     )  # fmt: skip
     answer = make_response(html)

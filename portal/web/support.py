@@ -200,7 +200,13 @@ def _listing(pairs: list[tuple[SupportCase, Clip]], **more: Any) -> str:
         }
         for case, clip in pairs
     ]
-    context = {"rows": rows, "names": people.names(session, ids), "counts": support.counts(session)}
+    late = sum(row["is_late"] is True for row in rows)
+    context = {
+        "rows": rows,
+        "late": late,
+        "names": people.names(session, ids),
+        "counts": support.counts(session),
+    }
     return render_template("studio/support.html", longest=support.WORDS_MOST, **(context | more))
 
 

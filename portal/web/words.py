@@ -82,6 +82,8 @@ _VERBS: Final[dict[str, Callable[[], str]]] = {
     "let_cut_go": lambda: _("Ancienne version gardée"),
     "republish": lambda: _("Nouvelle version en ligne"),
     "poster": lambda: _("Image du clip choisie"),
+    "original_taken": lambda: _("Vidéo d’origine téléchargée"),
+    "contacts_taken": lambda: _("Liste des personnes à recontacter téléchargée"),
     "owner_level": lambda: _("Niveau du propriétaire relevé"),
     "poster_made": lambda: _("Photo envoyée prête à voir"),
 }
@@ -100,6 +102,7 @@ _FIELDS: Final[dict[str, Callable[[], str]]] = {
     "music_words": lambda: _("précision sur la musique"),
     "relation": lambda: _("lien avec la marque"),
     "incentive": lambda: _("contrepartie"),
+    "altered": lambda: _("images ou sons d’une machine"),
 }
 _WHYS: Final[dict[str, Callable[[], str]]] = {
     "changed_mind": lambda: _("j’ai changé d’avis"),

@@ -40,7 +40,7 @@ def test_staff_come_with_a_password_and_go(portal, session):
     )
     assert added.returncode == 0, added.stderr
     assert portal("people", "add", "b@brand.example", "--role", "moderator").returncode == 0
-    assert session.scalars(select(Person.password_hash)).first().startswith("$argon2id$")
+    assert session.scalars(select(Person.password_hash).order_by(Person.id)).first().startswith("$argon2id$")
     assert portal("people", "remove", "b@brand.example").returncode == 0
     (left,) = json.loads(portal("people", "list", "--json").stdout)
     assert left["email"] == "ines@brand.example"
@@ -101,6 +101,17 @@ def test_films_are_imported_through_the_upload_rules(portal, session, tmp_path):
     assert session.get_one(Clip, row["id"]).state == State.PROCESSING
     assert session.scalars(select(Upload)).one().size_bytes == film.stat().st_size
     assert row["id"] in portal("clips", "list", "--state", "processing").stdout
+
+
+def test_clips_are_listed_by_what_their_owners_agree_to(portal, make):
+    agreed = make.clip(State.PUBLISHED, consents=("site", "adult", "contact"))
+    make.clip(State.PUBLISHED)
+    make.clip(State.WITHDRAWN, consents=("site", "adult", "contact"))
+    listed = portal("clips", "list", "--agreed", "contact", "--json")
+    assert [row["id"] for row in json.loads(listed.stdout)] == [agreed.id]
+    assert portal("clips", "list", "--agreed", "ads").stdout == ""
+    assert len(json.loads(portal("clips", "list", "--json").stdout)) == 3
+    assert portal("clips", "list", "--agreed", "site").returncode == 2
 
 
 def test_a_failed_clip_is_tried_again(portal, make):

@@ -30,9 +30,11 @@ def test_the_doctor_says_how_far_this_hosts_clock_is_off_the_databases(runtime, 
     storage = dataclasses.replace(runtime.settings.storage, endpoint_url="http://127.0.0.1:1")
     alone = with_settings(runtime, storage=storage)
     assert told(alone) == ""
-    for seconds, words in ((-1200, "1200 s behind the database's"), (90, "90 s ahead of the database's")):
+    for seconds, words in ((-1200, "behind"), (90, "ahead of")):
         clock(seconds)
-        assert told(alone).startswith(f"of this host is {words}: beyond 900 s")
+        said = re.match(rf"of this host is (\d+) s {words} the database's: beyond 900 s", told(alone))
+        # Asking takes its time; of that, half at most is taken for a difference.
+        assert int(said[1]) == pytest.approx(abs(seconds), abs=10)
     clock(45)
     assert told(alone) == ""
 
@@ -41,8 +43,9 @@ def test_without_a_database_that_has_a_clock_the_storages_counts(runtime, clock)
     assert told(runtime) == ""
     for seconds, words in ((1200, "ahead of"), (-1200, "behind")):
         clock(seconds)
-        # An answer's date has whole seconds.
-        assert re.match(rf"of this host is (1199|1200|1201) s {words} the storage's", told(runtime))
+        # An answer's date has whole seconds, and the way there and back takes its time.
+        said = re.match(rf"of this host is (\d+) s {words} the storage's", told(runtime))
+        assert int(said[1]) == pytest.approx(1200, abs=10)
 
 
 def test_the_doctor_names_a_worker_whose_clock_is_wrong(runtime, make):

@@ -11,11 +11,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from whitenoise import WhiteNoise
 
 from config import ROOT, Settings
-from portal.database import make_engine, make_sessions
-from portal.mailer import Mailer
-from portal.runtime import Runtime
-from portal.storage import Storage
 from portal.web import create_app
+from tests.conftest import Bells, runtime_of
 from tests.factories import Factory
 from tests.journeys.steps import until
 
@@ -67,15 +64,7 @@ def site_alone(empty: Path, storage: dict[str, str], folder: Path) -> Iterator[s
         **storage, "DATABASE_URL": f"sqlite:///{database}", "DATA_DIR": str(folder / "data"), "SITE_URL": url,
         "SECRET_KEY": "a secret key for tests, long enough", "BROKER_URL": "redis://127.0.0.1:1/0",
     })  # fmt: skip
-    engine = make_engine(settings.database_url)
-    runtime = Runtime(
-        settings=settings,
-        engine=engine,
-        sessions=make_sessions(engine),
-        storage=Storage(settings.storage),
-        mailer=Mailer(settings.mail, sender_name=settings.site.name),
-        wake=lambda _bell: None,
-    )
+    runtime = runtime_of(settings, Bells())
     Factory(runtime).campaign()
     app = create_app(runtime)
     app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(ROOT / "static" / "dist"), prefix="static/dist/")
@@ -85,17 +74,15 @@ def site_alone(empty: Path, storage: dict[str, str], folder: Path) -> Iterator[s
     finally:
         server.shutdown()
         server.server_close()
-        engine.dispose()
+        runtime.engine.dispose()
 
 
-def at_the_recorder(window, url, width=360, scheme="light", *, before="", allowed=True, hurried=True):
+def at_the_recorder(window, url, width=360, scheme="light", *, before="", allowed=True):
     """A window with a camera, on the recorder's page of the call; `before` runs ahead of the page's own scripts."""
     one = window(width, scheme=scheme)
     if allowed:
         one.context.grant_permissions(["camera", "microphone"], origin=url)
-    for script in (HURRY if hurried else "", before):
-        if script:
-            one.page.add_init_script(script)
+    one.page.add_init_script(HURRY + before)
     one.page.goto(url + FILM)
     return one
 
@@ -137,6 +124,21 @@ def films(page, until_it_says):
     """Turn the camera on, count down, and film until the clock says so."""
     turn_on(page)
     again(page, until_it_says)
+
+
+def hears(page, name):
+    """Keep from now on whatever a part of the page says, however shortly: `heard` tells it."""
+    page.evaluate(
+        """name => {
+          const one = document.querySelector(`[data-part=${name}]`), all = (window.heard ??= {})[name] = [];
+          new MutationObserver(() => all.push(one.textContent)).observe(one, { childList: true });
+        }""",
+        name,
+    )
+
+
+def heard(page, name):
+    return page.evaluate("name => heard[name].filter(Boolean)", name)
 
 
 def announced(page):

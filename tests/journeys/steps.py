@@ -39,11 +39,24 @@ def until(page, expression, arg=None):
     )
 
 
+def arrive(page, url=""):
+    """Go there, or load the page anew, from a page that may load itself anew in that very moment and wins the race."""
+    for _ in range(5):
+        try:
+            # Not `reload`, which takes whatever the page itself loads meanwhile for its own, and is overtaken by it later.
+            return page.goto(url or page.url.partition("#")[0])
+        except Error as error:
+            if "interrupted" not in str(error) and "ERR_ABORTED" not in str(error):
+                raise
+            page.wait_for_load_state()
+    raise AssertionError(f"{page.url} does not stand still")
+
+
 def until_shown(page, look):
     """The page, loaded anew each second until it shows what is looked for; gives up after three minutes."""
     for _ in range(PATIENCE_SECONDS):
         page.wait_for_timeout(1000)
-        page.reload()
+        arrive(page)
         if look(page):
             return
     raise AssertionError(f"{page.url}: {page.inner_text('main')[:800]}")
@@ -140,6 +153,11 @@ def letter_to(portal, to, about):
     return answered(newest, bool)
 
 
+def until_gone(storage, bucket, prefix):
+    """Until nothing lies under a prefix: of what is deleted together, one object goes before the other."""
+    answered(lambda: list(storage.keys(bucket, prefix)), lambda left: left == [])
+
+
 def link_of(words, part):
     """The first address in a letter that holds this."""
     found = re.search(rf"http\S*{re.escape(part)}\S*", words)
@@ -171,7 +189,7 @@ def confirm_in(window, portal, to):
     page.get_by_role("button", name="Oui, c’est mon adresse").click()
     # The word of thanks goes with the page's next look at the clip; that nothing is asked any more stays.
     page.get_by_role("heading", name="Confirmez votre adresse").wait_for(state="detached")
-    page.goto(back)
+    arrive(page, back)
 
 
 def made(api, told):

@@ -12,7 +12,7 @@ from config import Settings
 from portal.storage import Bucket, Storage
 from tests import footage
 from tests.journeys.conftest import PASSWORD
-from tests.journeys.steps import confirm_in, sign_in, until, until_shown, until_state
+from tests.journeys.steps import confirm_in, sign_in, until, until_gone, until_shown, until_state
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
@@ -242,5 +242,5 @@ def test_a_film_is_looked_at_cut_captioned_blurred_and_taken_back(portal, window
     for media in (first, second):
         until(public, "url => fetch(url, {cache: 'no-store'}).then(answer => answer.status === 404)", media)
         token = re.search(r"/v/([0-9a-f]{32})/", media)[1]
-        assert list(storage.keys(Bucket.PUBLIC, f"v/{token}/")) == []
+        until_gone(storage, Bucket.PUBLIC, f"v/{token}/")
     assert "The record and the buckets agree." in portal.cli("fsck", "--deep")

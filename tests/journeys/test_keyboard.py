@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys import steps
-from tests.journeys.conftest import PASSWORD
+from tests.journeys.conftest import PASSWORD, WAIT_MS
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 MOST_TABS = 150
@@ -102,7 +102,7 @@ def _owner(portal, owner, film):
     keys.to("Retirer mon clip")
     _confirms(owner.context.new_page(), steps.letter_link(portal, "", "keys@"))
     page.bring_to_front()
-    expect(page.locator("#where")).to_have_attribute("data-state", "in_review")
+    expect(page.locator("#where")).to_have_attribute("data-state", "in_review", timeout=WAIT_MS)
     expect(page.locator(":focus")).to_have_text("Retirer mon clip")
     return page.url
 

@@ -13,12 +13,9 @@ from whitenoise import WhiteNoise
 
 from config import ROOT, Settings
 from portal import i18n
-from portal.database import make_engine, make_sessions
-from portal.jobs import Bell
-from portal.mailer import Mailer
 from portal.runtime import Runtime
-from portal.storage import Storage
 from portal.web import create_app
+from tests.conftest import Bells, runtime_of
 from tests.looks import arabic
 from tests.looks.stage import Stage, staged
 
@@ -69,15 +66,7 @@ def site(migrated_sqlite, prepared_storage, tmp_path_factory) -> Iterator[Site]:
     # What settings allow is what the tree has; this one is of these tests alone.
     languages = (*settings.site.languages, arabic.CODE)
     settings = replace(settings, site=replace(settings.site, languages=languages))
-    engine = make_engine(settings.database_url)
-    runtime = Runtime(
-        settings=settings,
-        engine=engine,
-        sessions=make_sessions(engine),
-        storage=Storage(settings.storage),
-        mailer=Mailer(settings.mail, sender_name=settings.site.name),
-        wake=_nobody,
-    )
+    runtime = runtime_of(settings, Bells())
     app = create_app(runtime)
     app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(ROOT / "static" / "dist"), prefix="static/dist/")
     door.app = app
@@ -85,9 +74,5 @@ def site(migrated_sqlite, prepared_storage, tmp_path_factory) -> Iterator[Site]:
     yield Site(url, app, runtime, staged(runtime, app))
     server.shutdown()
     server.server_close()
-    engine.dispose()
+    runtime.engine.dispose()
     i18n.FOLDER = before
-
-
-def _nobody(_bell: Bell) -> None:
-    """No worker hears."""

@@ -33,5 +33,5 @@ def run(env: dict[str, str], point: str, times: int, mail: Path, address: str) -
     """How the process ended: -9 when it was killed."""
     process = CONTEXT.Process(target=take, args=(env, point, times, str(mail), address))
     process.start()
-    process.join(60)
+    process.join(240)
     return process.exitcode

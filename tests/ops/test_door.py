@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from ops.door import Caddy, Routes, caddyfile
-from ops.ports import reserve
+from tests.servers import started
 
 ORIGINALS, PUBLIC = "vecu-originals", "vecu-public"
 SITE_SAYS = b"the site"
@@ -47,9 +47,14 @@ def door(storage_server, tmp_path_factory):
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=site.serve_forever)
     thread.start()
-    port = reserve(folder / "ports.json", ["door"])["door"]
-    leads = routes(f"http://127.0.0.1:{port}", port, site.server_port, storage_server.ports["storage.s3"])
-    server = Caddy(folder / "a b", leads).start()
+    storage_port = storage_server.ports["storage.s3"]
+
+    def make(ports):
+        port = ports["door"]
+        leads = routes(f"http://127.0.0.1:{port}", port, site.server_port, storage_port)
+        return Caddy(folder / "a b", leads)
+
+    server = started(folder, ("door",), make)
     yield server
     server.stop()
     site.shutdown()
@@ -79,7 +84,7 @@ def s3(storage_server, door):
 
 
 def ask(door, method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", door.routes.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", door.routes.port, timeout=60)
     connection.request(method, path, body=body, headers=headers or {})
     answer = connection.getresponse()
     text = answer.read()
@@ -215,10 +220,12 @@ def test_a_storage_elsewhere_is_not_behind_the_door():
 
 
 def test_what_the_door_writes_about_a_site_that_is_away_holds_no_address(tmp_path):
-    ports = reserve(tmp_path / "ports.json", ["door", "nobody"])
-    leads = routes(f"http://127.0.0.1:{ports['door']}", ports["door"], ports["nobody"], None)
-    server = Caddy(tmp_path / "door", leads).start()
-    asked = http.client.HTTPConnection("127.0.0.1", ports["door"], timeout=10)
+    # Nobody listens at port 1.
+    server = started(
+        tmp_path, ("door",),
+        lambda ports: Caddy(tmp_path / "door", routes(f"http://127.0.0.1:{ports['door']}", ports["door"], 1, None)),
+    )  # fmt: skip
+    asked = http.client.HTTPConnection("127.0.0.1", server.routes.port, timeout=60)
     asked.request("GET", "/fr/s/an-owners-token")
     assert asked.getresponse().status == 502
     asked.close()

@@ -18,6 +18,7 @@ from portal import campaigns, invitations, letters, people, signatures, submissi
 from portal.lifecycle import Actor, ActorKind
 from portal.models import Clip, CoSignature, Notice, Person, Role, State
 from portal.signatures import Named
+from tests.servers import started
 
 ROOT = Path(__file__).resolve().parents[2]
 BY = Actor(ActorKind.ADMIN, 1)
@@ -28,7 +29,7 @@ class Whole:
     """The site as the Procfile starts it, its door in front, and what both have written."""
 
     def __init__(self, folder, settings, env):
-        self.ports = reserve(folder / "ports.json", ["web", "door"])
+        self.ports = reserve(folder / "ports.json", ["web"])
         self.log = folder / "web.log"
         command = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes["web"]
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -39,18 +40,23 @@ class Whole:
                 # Whoever looks for a fault switches the access log on.
                 env={**env, "PATH": programs, "WEB_PORT": str(self.ports["web"]), "GUNICORN_CMD_ARGS": "--access-logfile -"},
             )  # fmt: skip
-        leads = Routes(
-            f"http://127.0.0.1:{self.ports['door']}", self.ports["door"], self.ports["web"], None,
-            "vecu-originals", "vecu-public", settings.uploads.max_bytes,
-        )  # fmt: skip
-        self.door = Caddy(folder / "door", leads).start()
-        deadline = time.monotonic() + 60
+
+        def door(ports):
+            leads = Routes(
+                f"http://127.0.0.1:{ports['door']}", ports["door"], self.ports["web"], None,
+                "vecu-originals", "vecu-public", settings.uploads.max_bytes,
+            )  # fmt: skip
+            return Caddy(folder / "door", leads)
+
+        self.door = started(folder, ("door",), door)
+        deadline = time.monotonic() + 180
         while self.ask("GET", "/healthz") != 200:
+            assert self.web.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
 
     def ask(self, method, path, **headers):
-        line = http.client.HTTPConnection("127.0.0.1", self.ports["door"], timeout=30)
+        line = http.client.HTTPConnection("127.0.0.1", self.door.routes.port, timeout=60)
         line.request(method, path, headers={"Host": "portal.test", **headers})
         status = line.getresponse().status
         line.close()
@@ -58,7 +64,7 @@ class Whole:
 
     def end_web(self):
         self.web.terminate()
-        self.web.wait(30)
+        self.web.wait(120)
 
     def written(self):
         """Everything that both have said."""

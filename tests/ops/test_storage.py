@@ -16,9 +16,9 @@ from botocore.config import Config
 from ops.leash import descendants
 from ops.ports import reserve
 from ops.storage import PORT_NAMES, SeaweedFS, sockets_of, usable
+from tests.servers import listening, sockets, started
 
 ORIGINALS, PUBLIC = "vecu-originals", "vecu-public"
-LISTENING = "0A"
 LOOPBACK = "0100007F"
 
 
@@ -32,7 +32,7 @@ def client(server):
 
 def status(method, url, body=None, headers=None):
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     connection.request(method, f"{parts.path}?{parts.query}", body=body, headers=headers or {})
     answer = connection.getresponse()
     connection.close()
@@ -47,16 +47,8 @@ def programs(server):
 
 def listeners(pids):
     """Hexadecimal address and port of every TCP socket on which one of the processes listens."""
-    inodes = {
-        str(fd.readlink()) for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()
-    }
-    found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and f"socket:[{fields[9]}]" in inodes:
-                found.append(tuple(fields[1].split(":")))
-    return found
+    own = sockets(pids)
+    return [(address, port) for name, address, port in listening() if name in own]
 
 
 def fresh(tmp_path, ports):
@@ -65,11 +57,16 @@ def fresh(tmp_path, ports):
     )
 
 
+def started_fresh(tmp_path, ports):
+    (tmp_path / ports).mkdir()
+    return started(tmp_path / ports, PORT_NAMES, lambda chosen: fresh(tmp_path, chosen))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_every_listener_is_on_loopback_and_on_a_port_we_chose(storage_server):
     found = listeners(programs(storage_server))
     assert {address for address, _ in found} == {LOOPBACK}
-    assert sorted(int(port, 16) for _, port in found) == sorted(storage_server.ports.values())
+    assert sorted(port for _, port in found) == sorted(storage_server.ports.values())
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -127,7 +124,7 @@ def test_what_was_deleted_lies_in_no_file_any_more_once_the_storage_has_cleared_
     assert lying(storage_server.data, word)
     s3.delete_object(Bucket=ORIGINALS, Key="o/canary")
     # The storage deletes behind our back, a moment after it said so.
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while lying(storage_server.data, word) and time.monotonic() < deadline:
         storage_server.vacuum()
     assert lying(storage_server.data, word) == []
@@ -141,12 +138,12 @@ def test_no_secret_stands_on_the_command_line(storage_server):
 
 
 def test_the_last_starts_flags_are_forgotten_and_objects_outlive_a_change_of_ports(tmp_path):
-    first = fresh(tmp_path, reserve(tmp_path / "ports.json", PORT_NAMES, usable)).start()
+    first = started_fresh(tmp_path, "first")
     client(first).put_object(Bucket=ORIGINALS, Key="o/kept", Body=b"bytes")
     first.stop()
     options = first.data / "mini.options"
     options.write_text("s3.concurrentUploadLimitMB=128\nwebdav=true\n")
-    second = fresh(tmp_path, reserve(tmp_path / "others.json", PORT_NAMES, usable)).start()
+    second = started_fresh(tmp_path, "second")
     try:
         kept = options.read_text() if options.exists() else ""
         assert "webdav=true" not in kept
@@ -163,6 +160,6 @@ def test_a_server_that_does_not_answer_to_a_stranger_is_not_ready(tmp_path):
 
 def test_the_s3_interface_names_no_account_to_strangers(storage_server):
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(storage_server.endpoint, timeout=10)
+        urllib.request.urlopen(storage_server.endpoint, timeout=60)
     with refused.value as answer:
         assert answer.status == 403

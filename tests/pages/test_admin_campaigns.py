@@ -1,11 +1,13 @@
 """Calls for clips in the studio: seeing, adding, changing, closing, opening again."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
-from portal import campaigns, short_links
-from portal.models import ShortLink, State
+from portal import campaigns, i18n, short_links
+from portal.models import Clip, ShortLink, State
 
 PAGE = "/studio/campaigns"
 ADDED = {"title_fr": "Votre été", "question_fr": "Où ?", "in_return_fr": "Une carte"}
@@ -68,6 +70,30 @@ def test_a_call_is_added_with_its_words_and_takes_its_address_from_its_title(adm
     assert {text.lang: text.title for text in made.texts} == {"fr": "Votre été", "en": "Your summer"}
     assert "31 août 2090" in admin_client.get(PAGE).text
     assert client.get("/fr/participate/votre-ete").status_code == 200
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("America/New_York", 4), ("Europe/Paris", -2)])
+def test_days_are_those_of_the_place_where_the_site_is(admin_client, client, session, zone, hour):
+    i18n.keep_time_of(zone)
+    try:
+        days = {"opens_on": "2090-06-01", "closes_on": "2090-06-30"}
+        assert admin_client.post_form(PAGE, {**ADDED, "slug": "plage", **days}).status_code == 303
+        made = campaigns.by_slug(session, "plage")
+        assert made.opens_at == datetime(2090, 6, 1, tzinfo=UTC) + timedelta(hours=hour)
+        assert made.closes_at == datetime(2090, 7, 1, tzinfo=UTC) + timedelta(hours=hour)
+        studio = admin_client.get(f"{PAGE}/plage").text
+        assert 'value="2090-06-01"' in studio
+        assert 'value="2090-06-30"' in studio
+        for address in ("/fr/participate", "/fr/participate/plage"):
+            assert '<time datetime="2090-06-01">1 juin 2090</time>' in client.get(address).text
+        session.rollback()
+        # Saving words moves neither.
+        before = made.opens_at, made.closes_at
+        assert admin_client.post_form(f"{PAGE}/plage", {**ADDED, **days}).status_code == 303
+        session.expire_all()
+        assert (made.opens_at, made.closes_at) == before
+    finally:
+        i18n.keep_time_of("UTC")
 
 
 def test_an_address_can_be_chosen(admin_client, session):
@@ -151,6 +177,26 @@ def test_a_change_that_cannot_be_taken_comes_back_with_its_words(admin_client, m
     assert 'name="question_fr" value="Et vous ?"' in answer.text
 
 
+def test_the_example_is_a_clip_that_is_online_and_the_page_says_when_it_has_left(
+    admin_client, make, runtime, session
+):
+    make.campaign("hiver")
+    waiting, shown = make.clip(State.IN_REVIEW), make.clip(State.PUBLISHED)
+    refused = admin_client.post_form(f"{PAGE}/hiver", {"title_fr": "L’hiver", "example_clip_id": waiting.id})
+    assert refused.status_code == 422
+    assert "n’est pas en ligne" in re.search(r'id="c-example_clip_id-wrong">([^<]+)<', refused.text)[1]
+    data = {"title_fr": "L’hiver", "example_clip_id": shown.id}
+    assert admin_client.post_form(f"{PAGE}/hiver", data).status_code == 303
+    gone = "n’est plus en ligne"
+    assert gone not in admin_client.get(f"{PAGE}/hiver").text
+    with runtime.work() as work:
+        work.execute(update(Clip).where(Clip.id == shown.id).values(state=State.WITHDRAWN))
+    assert gone in admin_client.get(f"{PAGE}/hiver").text
+    # Other words can be kept all the same.
+    assert admin_client.post_form(f"{PAGE}/hiver", data).status_code == 303
+    assert campaigns.by_slug(session, "hiver").example_clip_id == shown.id
+
+
 def test_a_preview_shows_what_the_form_holds_and_keeps_nothing(admin_client, make, session):
     make.campaign("hiver", title="Votre hiver")
     data = {"title_fr": "L’hiver", "question_fr": "Où neige-t-il ?", "shots_fr": "La route", "answer_days": "5",
@@ -159,6 +205,13 @@ def test_a_preview_shows_what_the_form_holds_and_keeps_nothing(admin_client, mak
     assert page.status_code == 200
     for words in ("Où neige-t-il ?", "<li>La route</li>", "sous 5 jours ouvrés", "rien n’est enregistré"):
         assert words in page.text
+    # The studio's words around it stay in the studio's language, the visitor's are in theirs.
+    german = admin_client.post_form(f"{PAGE}/hiver/preview", data | {"title_de": "Winter", "preview": "de"})
+    drawn = german.text.partition('<div class="plain entry" lang="de">')[2]
+    for words in ("Länge", "Unsere Antwort", "Niemals beim Fahren.", "disabled>Video senden</button>"):
+        assert words in drawn
+    assert "Notre réponse" not in drawn
+    assert "rien n’est enregistré" in german.text
     assert campaigns.text_of(campaigns.by_slug(session, "hiver"), "fr", "fr").title == "Votre hiver"
 
 

@@ -11,6 +11,7 @@ from portal.database import db_now
 from portal.lifecycle import WORKER
 from portal.models import Clip, Consent, ConsentWording, CoSignature, Notice, SignatureState, State
 from portal.signatures import Named
+from portal.typography import french
 from tests.factories import act
 
 KEY = "a secret key for tests, long enough"
@@ -72,11 +73,15 @@ def test_a_guardian_must_sign(client, asked):
     _clip, _row_id, url = asked(Named("Léo", is_minor=True))
     page = client.get(url)
     assert "responsable légal" in page.text
+    assert "guardian-wrong" not in page.text
     answer = client.post_form(url, {"answer": "agree", "seen": seen(page)})
     assert answer.status_code == 422
+    assert re.search(r'data-focus id="faults">.*?<li><a href="#guardian">', answer.text, re.DOTALL)
+    assert '<p class="wrong" id="guardian-wrong">' in answer.text
+    assert 'aria-describedby="guardian-help guardian-wrong" aria-invalid="true"' in answer.text
     signed = {"answer": "agree", "seen": seen(page), "guardian": "Nadia Haddad"}
     assert client.post_form(url, signed).status_code == 303
-    assert "Signé : Nadia Haddad." in client.get(url).text
+    assert french("Signé : Nadia Haddad.") in client.get(url).text
 
 
 def test_words_that_changed_meanwhile_are_shown_again(client, asked):
@@ -84,6 +89,34 @@ def test_words_that_changed_meanwhile_are_shown_again(client, asked):
     answer = client.post_form(url, {"answer": "agree", "seen": "0" * 64})
     assert answer.status_code == 409
     assert "Le texte a changé" in answer.text
+    assert "#guardian" not in answer.text
+
+
+def tongues(page):
+    """Where the switch of languages leads: language → address."""
+    switch = re.search(r'<nav class="langs.*?</nav>', page.text, re.DOTALL)[0]
+    return {code: address for address, code in re.findall(r'href="([^"]+)"[^>]* hreflang="(\w+)"', switch)}
+
+
+@pytest.mark.parametrize("of", ["", "/messages", "/call", "/renew", "/withdraw", "person"])
+def test_each_page_of_a_clip_is_there_in_every_language_with_its_title_in_its_own(client, owned, asked, of):
+    url = asked()[2] if of == "person" else owned(State.PUBLISHED, speech_lang="fr")[1] + of
+    others = tongues(client.get(f"{url}?a=1"))
+    assert others == {lang: f"/{lang}{url[3:]}?a=1" for lang in ("fr", "en", "de")}
+    page = client.get(others["en"])
+    assert '<html lang="en"' in page.text
+    assert re.search(r'<(p|h1)[^>]* lang="fr">[^<]*Six heures, le Galibier', page.text)
+
+
+def test_what_was_typed_into_a_page_with_faults_stays_in_its_tab_when_the_language_is_changed(client, owned):
+    _clip, url = owned()
+    captions = {"lang": "fr", "text": "no captions", "version": "0"}
+    for part, form in (("/texts", {"title": ""}), ("/messages", {"words": ""}), ("/captions", captions)):
+        page = client.post_form(url + part, form)
+        assert page.status_code == 422
+        there = "/messages" if part == "/messages" else ""
+        assert tongues(page)["en"] == f"/en{url[3:]}{there}"
+        assert f'href="/en{url[3:]}{there}" target="_blank" rel="noopener"' in page.text
 
 
 def test_a_yes_to_a_film_that_changed_meanwhile_is_asked_for_again(client, runtime, make, asked, session):
@@ -184,6 +217,29 @@ def test_the_owner_names_people_on_the_form_without_script(client, owned, sessio
     ]  # fmt: skip
     held = session.get_one(Clip, clip.id)
     assert (held.music, held.music_words, held.relation) == ("licensed", "Ravel, SACEM 12", "staff")
+    page = client.post_form(f"{url}/texts", form | {"music_words": " "})
+    assert page.status_code == 422
+    assert 'href="#music_words"' in page.text
+    assert "d’où vous en vient le droit" in re.search(r'id="music_words-wrong">([^<]+)<', page.text)[1]
+
+
+def test_nobody_else_in_the_film_is_an_answer_that_is_kept(client, owned, make):
+    none = 'name="people" value="none" checked'
+    assert none in client.get(owned()[1]).text
+    assert none not in client.get(f"/fr/s/{make.link(make.clip(State.DRAFT, consents=()))}").text
+
+
+def test_music_by_right_keeps_a_film_from_review_until_it_has_a_name(client, make):
+    clip = make.clip(State.PROCESSING)
+    film = {"Authorization": f"Bearer {make.link(clip)}"}
+    at = f"/api/v1/submissions/{clip.id}"
+    told = client.patch(at, json={"music": "licensed"}, headers=film)
+    assert (told.status_code, told.json["missing"]) == (200, ["music_words", "film"])
+    assert client.patch(at, json={"music_words": "Ravel"}, headers=film).json["missing"] == ["film"]
+    relooked = make.clip(State.IN_REVIEW)
+    there = {"Authorization": f"Bearer {make.link(relooked)}"}
+    refused = client.patch(f"/api/v1/submissions/{relooked.id}", json={"music": "licensed"}, headers=there)
+    assert (refused.status_code, refused.json["errors"][0]["code"]) == (422, "music_unnamed")
 
 
 def test_a_wrong_address_of_somebody_in_the_film_is_told_next_to_it(client, owned):
@@ -228,7 +284,7 @@ def test_the_sheet_tells_how_many_have_agreed_and_publishing_says_who_is_missing
     form = {"version": version, "title": clip.title, "check": ["whole", "people", "music", "driving"]}
     refused = moderator_client.post_form(f"/studio/review/{clip.id}/approve", form)
     assert refused.status_code == 409
-    assert "n’a pas encore répondu : Malik" in refused.text
+    assert french("n’a pas encore répondu : Malik") in refused.text
 
 
 def test_the_proof_is_one_page_with_texts_hashes_and_people(moderator_client, client, asked):
@@ -285,6 +341,34 @@ def test_what_an_owner_is_to_the_brand_and_had_in_return_stands_under_the_clip(c
     assert "Cette personne travaille pour" in page
     assert "Un gilet" in page
     assert client.get(f"/api/v1/clips/{clip.id}").get_json()["relation"] == "staff"
+
+
+def test_what_a_machine_has_made_is_said_by_the_owner_and_stands_wherever_the_clip_is_told_of(
+    client, moderator_client, link
+):
+    said = "créés ou modifiés par une machine (IA)"
+    clip, _ = link(State.PUBLISHED)
+    assert said not in client.get(f"/fr/c/{clip.id}", follow_redirects=True).text
+    _, mine = link(State.IN_REVIEW)
+    tick = re.search(r'<input type="checkbox" id="altered"[^>]*>', client.get(f"/fr/s/{mine}").text)[0]
+    assert "checked" not in tick
+    clip, _ = link(State.PUBLISHED, altered=True)
+    page = client.get(f"/fr/c/{clip.id}", follow_redirects=True).text
+    assert page.count(said) == 2
+    assert client.get(f"/api/v1/clips/{clip.id}").get_json()["altered"] is True
+    for path in (f"/studio/review/{clip.id}", f"/studio/clips/{clip.id}/proof"):
+        assert said in moderator_client.get(path).text
+
+
+def test_an_empty_tick_takes_back_that_a_machine_had_a_hand_in_it(client, link, session):
+    clip, token = link(State.IN_REVIEW, altered=True)
+    page = client.get(f"/fr/s/{token}").text
+    assert "checked" in re.search(r'<input type="checkbox" id="altered"[^>]*>', page)[0]
+    words = {"title": clip.title, "first_name": "Nadia", "speech_lang": "fr", "email": "nadia@mail.example"}
+    form = {**words, "altered-asked": "1", "consents.site": "1", "consents.adult": "1"}
+    assert client.post_form(f"/fr/s/{token}/texts", form).status_code == 303
+    session.rollback()
+    assert session.get_one(Clip, clip.id).altered is False
 
 
 def test_what_the_call_gives_in_return_is_carried_to_the_clip(client, runtime, make, session):

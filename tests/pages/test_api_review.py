@@ -1,8 +1,9 @@
 """The moderators' part of the API: what they see, and decisions on the version that was seen."""
 
 import pytest
+from sqlalchemy import select
 
-from portal.models import Role, State
+from portal.models import Message, Role, State
 
 
 def test_the_queue_is_paged_oldest_first(client, make, reviewer):
@@ -97,3 +98,21 @@ def test_decisions_of_programs_are_on_record_as_theirs(client, make, reviewer):
     history = client.get(f"/api/v1/review/{clip.id}", headers=reviewer).json["history"]
     assert history[0]["verb"] == "approve"
     assert history[0]["actor"] == "program"
+
+
+def test_words_are_corrected_and_the_title_is_the_teams_message(client, make, reviewer, session):
+    clip = make.clip(State.PUBLISHED, owned_since=2022)
+    body = {"version": clip.version, "first_name": "Nadja", "owned_since": None, "title": "Le col"}
+    answer = client.patch(f"/api/v1/review/{clip.id}", headers=reviewer, json=body)
+    assert (answer.status_code, answer.json["state"]) == (200, "published")
+    told = client.get(f"/api/v1/review/{clip.id}", headers=reviewer).json
+    assert (told["first_name"], told["owned_since"], told["city"]) == ("Nadja", None, "Grenoble")
+    assert told["version"] == answer.json["version"]
+    assert [(one["verb"], one["actor"]) for one in told["history"]] == [
+        ("message", "program"),
+        ("edit", "program"),
+    ]
+    (message,) = session.scalars(select(Message)).all()
+    assert (message.author, message.author_id) == ("moderator", None)
+    late = client.patch(f"/api/v1/review/{clip.id}", headers=reviewer, json=body)
+    assert late.status_code == 409

@@ -238,6 +238,8 @@ STUDIO: dict[str, Form] = {
 
 # Forms that keep nothing, or that may come as often as somebody likes.
 FREE = {
+    "downloads.original": "signs a fresh address, with a line each time (tests/pages/test_downloads.py)",
+    "downloads.contacts_list": "hands the same list out again, with a line each time",
     "people.sign_in": "signs in again",
     "people.logout": "is out already",
     "campaigns.preview": "keeps nothing",

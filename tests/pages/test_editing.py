@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from portal import captions, cuts, editing, submission
 from portal.edits import Blur, EditList, Passage
 from portal.models import Clip, Cut, CutState, Film, Job, JobState, State
+from portal.typography import french
 from portal.webvtt import Cue
 
 ROW = {"kind-0": "cut", "from-0": "0:03", "to-0": "0:05,5"}
@@ -138,7 +139,7 @@ def test_a_cut_in_the_making_shows_how_far_it_is_and_holds_the_approval_back(mod
     with runtime.work() as session:
         session.execute(update(Job).values(state=JobState.RUNNING, progress=0.42))
     page = moderator_client.get(f"/studio/review/{clip.id}").text
-    assert "en préparation, 42 %" in page
+    assert french("en préparation, 42 %") in page
     assert "Un passage est retiré, de 0:03 à 0:05,5." in page
     assert "demandée par Inès M." in page
     checks = {"check": ["whole", "people", "music", "driving"], "title": clip.title}

@@ -7,7 +7,10 @@ from html import unescape
 import pytest
 from sqlalchemy import event
 
+from config import Settings
+from portal import doctor
 from portal.models import Rendition, State, ThemeAlias
+from tests.conftest import with_settings
 
 
 def text_of(answer) -> str:
@@ -86,6 +89,9 @@ def test_ticks_show_true_counts_and_a_theme_without_clips_cannot_be_ticked(
     text = re.sub(r"\s+", " ", client.get("/fr/clips?theme=hiver").text)
     assert re.search(r'value="hiver" checked><span class="word">Hiver</span><span class="num">1', text)
     assert re.search(r'value="route" disabled><span class="word">Route</span><span class="num">0', text)
+    assert '<span class="word" lang="fr">Route</span>' in client.get("/de/clips").text
+    make.campaign()
+    assert '<span class="word" lang="fr">Route</span>' in client.get("/de/participate/quotidien").text
 
 
 @pytest.mark.parametrize(
@@ -256,6 +262,31 @@ def test_every_explaining_page_is_there_in_every_language(client, lang, name) ->
     assert f'<html lang="{lang}"' in answer.text
     assert "%(" not in answer.text
     assert client.get(f"/{lang}/pages/nothing").status_code == 404
+
+
+def test_a_clip_that_troubles_somebody_leads_to_how_that_is_told(client, make) -> None:
+    clip = make.clip(State.PUBLISHED)
+    page = client.get(f"/fr/c/{clip.id}-x", follow_redirects=True).text
+    assert re.search(r'href="/fr/pages/legal#signaler">Un problème avec ce clip', page)
+    assert re.search(r'<h2 id="signaler"[^>]*>Signaler un contenu', client.get("/fr/pages/legal").text)
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"MAIL_FROM": "no-reply@a.example"}, "no-reply@a.example"),
+        ({"MAIL_FROM": "no-reply@a.example", "SUPPORT_EMAIL": "aide@a.example"}, "aide@a.example"),
+        ({"SUPPORT_EMAIL": "aide@a.example", "CONTACT_EMAIL": "bonjour@a.example"}, "bonjour@a.example"),
+    ],
+)
+def test_the_pages_say_to_write_to_whoever_reads_it(app, runtime, tmp_path, monkeypatch, env, told) -> None:
+    mail = Settings.from_env({"DATA_DIR": str(tmp_path), **env}).mail
+    reached = with_settings(runtime, mail=mail)
+    monkeypatch.setitem(app.extensions, "portal", reached)
+    for name in ("legal", "image-rights", "accessibility", "personal-data"):
+        assert told in app.test_client().get(f"/fr/pages/{name}").text
+    warned = dict(doctor.about_contact(reached))
+    assert ("contact" in warned) == (told == mail.sender)
 
 
 def test_machines_are_told_what_to_leave_alone(client) -> None:

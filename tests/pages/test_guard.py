@@ -2,19 +2,23 @@
 
 import dataclasses
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import altcha
 import pytest
+from itsdangerous import URLSafeTimedSerializer
 
 from config import GuardSettings
 from portal import people
 from portal.database import db_now
-from portal.models import ClipLink, Notice, Person, State
+from portal.jobs import JobKind
+from portal.lifecycle import enqueue
+from portal.models import Clip, ClipLink, Job, JobState, Notice, Person, State
 from portal.people import hash_token
 from portal.web import create_app, guard
 
 BEGIN = "/api/v1/submissions"
+MIDNIGHT = datetime(2026, 6, 18, tzinfo=UTC).timestamp()
 FORM = {
     "title": "Le Galibier",
     "first_name": "Léa",
@@ -43,15 +47,21 @@ def begin(client, proof=""):
     return client.post(BEGIN, json={"campaign": "quotidien", "proof": proof})
 
 
-def clock(seconds):
-    """A server's clock that is so far on."""
+def clock(at):
+    """A server's clock that stands at a moment."""
 
-    class Later(datetime):
+    class Still(datetime):
         @classmethod
         def now(cls, tz=None):
-            return super().now(tz) + timedelta(seconds=seconds)
+            return at.astimezone(tz)
 
-    return Later
+    return Still
+
+
+def given_at(runtime, ticket):
+    """When a ticket was given, as it says itself: in whole seconds."""
+    secret = runtime.settings.site.secret_key
+    return URLSafeTimedSerializer(secret, salt="ticket").loads(ticket, return_timestamp=True)[1]
 
 
 def worked(told):
@@ -71,11 +81,16 @@ def test_a_network_that_begins_unusually_many_is_asked_for_work_and_goes_on_with
     assert begin(client, worked(asked.json)).status_code == 201
 
 
-def test_a_piece_of_work_opens_one_door_once(guarded):
+def test_a_piece_of_work_opens_one_door_once(guarded, counters_clock):
     client = guarded(challenge_from=1)
+    counters_clock.now = MIDNIGHT - 2
     begin(client)
     proof = worked(begin(client).json)
     assert begin(client, proof).status_code == 201
+    assert begin(client, proof).status_code == 429
+    # Nor once more in the next hour and on the next day; the first of that hour is free.
+    counters_clock.now = MIDNIGHT + 2
+    begin(client)
     assert begin(client, proof).status_code == 429
 
 
@@ -97,22 +112,23 @@ def test_whoever_cannot_work_waits_a_minute_with_a_ticket_and_gets_one_at_a_time
     assert begin(client, first["ticket"]).status_code == 429
 
 
-def test_after_its_minute_a_ticket_opens_one_door_once(guarded, monkeypatch):
+def test_after_its_minute_a_ticket_opens_one_door_once(guarded, runtime, monkeypatch):
     client = guarded(challenge_from=1)
     begin(client)
     ticket = begin(client).json["ticket"]
-    monkeypatch.setattr(guard, "datetime", clock(59))
+    given = given_at(runtime, ticket)
+    monkeypatch.setattr(guard, "datetime", clock(given + timedelta(seconds=59.9)))
     assert begin(client, ticket).status_code == 429
-    monkeypatch.setattr(guard, "datetime", clock(61))
+    monkeypatch.setattr(guard, "datetime", clock(given + timedelta(seconds=60)))
     assert begin(client, ticket).status_code == 201
     assert begin(client, ticket).json["code"] == "challenge"
 
 
-def test_a_ticket_opens_nothing_for_another_network(guarded, monkeypatch):
+def test_a_ticket_opens_nothing_for_another_network(guarded, runtime, monkeypatch):
     client = guarded(challenge_from=1)
     begin(client)
     ticket = begin(client).json["ticket"]
-    monkeypatch.setattr(guard, "datetime", clock(61))
+    monkeypatch.setattr(guard, "datetime", clock(given_at(runtime, ticket) + timedelta(seconds=61)))
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
     said = {"campaign": "quotidien", "proof": ticket}
     codes = [client.post(BEGIN, json=said, environ_base=elsewhere).status_code for _ in range(2)]
@@ -167,10 +183,10 @@ def in_form():
     return post
 
 
-def open_upload(client, told, size=10_000):
+def open_upload(client, told, size=10_000, **more):
     return client.post(
         "/api/v1/uploads",
-        json={"submission_id": told["id"], "filename": "a.mp4", "size": size, "type": "video/mp4"},
+        json={"submission_id": told["id"], "filename": "a.mp4", "size": size, "type": "video/mp4", **more},
         headers={"Authorization": f"Bearer {told['token']}"},
     )
 
@@ -219,6 +235,48 @@ def test_no_upload_begins_while_the_disk_is_nearly_full(guarded, runtime):
     client = guarded(free_percent=100)
     refused = open_upload(client, begin(client).json)
     assert (refused.status_code, refused.json["code"]) == (507, "ours_disk")
+
+
+@pytest.fixture
+def queue(runtime, make):
+    """Two films that wait to be made, one of them put off."""
+    clips = [make.clip(State.PROCESSING) for _ in range(2)]
+    with runtime.work() as session:
+        first, second = (
+            enqueue(session, session.get_one(Clip, clip.id), JobKind.TRANSCODE) for clip in clips
+        )
+        second.run_after = db_now(session) + timedelta(hours=1)
+        return first.id
+
+
+def test_while_too_many_films_wait_a_new_one_comes_later_and_what_was_begun_goes_on(guarded, queue, runtime):
+    begun, later = (begin(guarded()).json for _ in range(2))
+    film = {"head_sha256": "a" * 64, "tail_sha256": "b" * 64}
+    told = open_upload(guarded(), begun, **film)
+    assert told.status_code == 201
+    client = guarded(waiting_films=2)
+    refused = open_upload(client, later)
+    assert (refused.status_code, refused.json["code"]) == (503, "too_many_wait")
+    assert refused.headers["Retry-After"] == "600"
+    assert refused.json["detail"].startswith("Beaucoup de films attendent d’être préparés en ce moment.")
+    assert companion(client, later, 10_000).status_code == 503
+    # The very same film is found again, as after a lost line; so is a page that asks where its parts go.
+    assert open_upload(client, begun, **film).json["id"] == told.json["id"]
+    headers = {"Authorization": f"Bearer {begun['token']}"}
+    parts = client.post(f"/api/v1/uploads/{told.json['id']}/parts", json={"numbers": [1]}, headers=headers)
+    assert parts.status_code == 200
+    # One less, and everybody may come; 0 never looks.
+    assert open_upload(guarded(waiting_films=0), later).status_code == 201
+    with runtime.work() as session:
+        session.get_one(Job, queue).state = JobState.DONE
+    assert open_upload(client, begin(client).json).status_code == 201
+
+
+def test_a_page_without_script_keeps_every_word_while_too_many_films_wait(guarded, in_form, queue):
+    client = guarded(waiting_films=1)
+    page = client.get(in_form(client, "/fr/participate/quotidien", FORM).location)
+    assert (page.status_code, "Le Galibier" in page.text) == (200, True)
+    assert "Beaucoup de films attendent d’être préparés en ce moment." in page.text
 
 
 def test_an_owners_films_may_take_so_much_room_and_no_more(guarded):

@@ -23,6 +23,7 @@ from portal.models import (
     SignInLink,
     State,
 )
+from portal.typography import french
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_what_asks_for_the_owner_stands_first(inside, make, owner):
     make.clip(State.EXPIRED, owner=owner, title="Terminé", consent_until=make.campaign().created_at)
     page = inside.get("/fr/me").text
     assert page.index("Ce qui vous attend") < page.index("Pressant") < page.index("Calme")
-    assert "Un accord est terminé : on continue ?" in page
+    assert french("Un accord est terminé : on continue ?") in page
 
 
 def test_views_are_told_from_ten_on(inside, make, owner):
@@ -195,7 +196,7 @@ def test_opening_a_clip_ten_times_makes_one_link_that_ends_with_the_sign_in(insi
 def test_a_clip_is_taken_back_in_two_clicks_from_the_space(inside, make, owner, session):
     clip = make.clip(State.PUBLISHED, owner=owner)
     confirm = inside.get(f"/fr/me/clips/{clip.id}?to=withdraw").location
-    assert "Retirer votre clip ?" in inside.get(confirm).text
+    assert french("Retirer votre clip ?") in inside.get(confirm).text
     inside.post_form(confirm)
     assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
 
@@ -285,7 +286,7 @@ def test_erasing_everything_needs_a_letter_and_a_last_button(inside, make, owner
     session.rollback()
     with runtime.work() as writing:
         token = people.erase_link(writing, writing.get_one(Person, owner.id))
-    assert "Tout effacer, pour de bon ?" in inside.get(f"/fr/me/erase/{token}").text
+    assert french("Tout effacer, pour de bon ?") in inside.get(f"/fr/me/erase/{token}").text
     assert inside.post_form(f"/fr/me/erase/{token}").status_code == 200
     assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
     assert inside.post_form(f"/fr/me/erase/{token}").status_code == 410

@@ -80,8 +80,11 @@ def test_three_seconds_are_one_view_and_the_report_carries_no_cookie(page, site)
     with page.expect_response("**/views"):
         at = play_to_the_end(page, f"{url}/counted.html", reported=True)
     assert 3 <= at <= 6
-    page.evaluate("() => document.querySelector('clip-player').play()")
-    page.wait_for_function("document.querySelector('video').ended")
+    page.evaluate(
+        """() => { document.querySelector("video").addEventListener("ended", () => { window.again = true; });
+           document.querySelector("clip-player").play(); }"""
+    )
+    page.wait_for_function("window.again")
     assert posted == [("/views", "{}", "")]
 
 

@@ -15,6 +15,7 @@ from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.models import Clip, CoSignature, Person, State
 from portal.review import GivenReason, ReasonCode
 from portal.signatures import Named
+from portal.typography import french
 
 KEY = "a secret key for tests, long enough"
 BY = Actor(ActorKind.MODERATOR)
@@ -85,7 +86,7 @@ def test_the_proof_tells_who_was_named_and_left_out(client, moderator_client, ru
     assert "Retiré·e de la liste" in page
     assert "Une personne déjà interrogée a été retirée de la liste, <bdi>Malik</bdi>" in page
     sheet = moderator_client.get(f"/studio/review/{clip.id}").text
-    assert "Nommé·e puis retiré·e de la liste : Malik, sans réponse." in sheet
+    assert french("Nommé·e puis retiré·e de la liste : Malik, sans réponse.") in sheet
     assert "Votre nom n’est plus sur la liste de son auteur." in client.get(links["Malik"]).text
 
 
@@ -129,7 +130,7 @@ def archive(runtime, session):
 
 
 def test_the_archive_holds_captions_messages_decisions_calls_and_history(runtime, make, moderator, archive):
-    clip = make.clip(State.IN_REVIEW, title="Le Galibier", with_objects=True)
+    clip = make.clip(State.IN_REVIEW, title="Le Galibier", altered=True, with_objects=True)
     by = people.actor_of(moderator)
     with runtime.work() as session:
         held = session.get_one(Clip, clip.id)
@@ -155,7 +156,14 @@ def test_the_archive_holds_captions_messages_decisions_calls_and_history(runtime
     assert [one["phone"] for one in told["calls"]] == ["0612345678"]
     assert "request_changes" in [one["verb"] for one in told["history"]]
     assert any(name.endswith("captions-fr.vtt") for name in names)
-    for words in ("Bonjour, une question", "On lit la plaque", "Appelez-moi", "0:07"):
+    assert told["texts"]["altered"] is True
+    for words in (
+        "Bonjour, une question",
+        "On lit la plaque",
+        "Appelez-moi",
+        "0:07",
+        "modifiés par une machine",
+    ):
         assert words in page
 
 
@@ -232,7 +240,7 @@ def test_an_owner_who_agrees_anew_is_told_whose_agreement_ends_as_well(client, m
         consent.settle_end(session, held)
     url = f"/fr/s/{make.link(clip)}/renew"
     page = client.get(url)
-    assert "se termine aussi : Malik" in page.text
+    assert french("se termine aussi : Malik") in page.text
     seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page.text)[1]
     client.post_form(url, {"seen": seen})
     assert "Un accord se termine" in client.get(url).text

@@ -7,6 +7,7 @@ import pytest
 from portal import review, submission
 from portal.lifecycle import OWNER
 from portal.models import Clip, State
+from portal.typography import french
 
 CHECKED = {"check": ["whole", "people", "music", "driving"]}
 
@@ -159,7 +160,7 @@ def test_approving_opens_the_next_clip_with_a_way_back(moderator_client, make, s
     answer = approve(moderator_client, clip)
     assert (answer.status_code, answer.location) == (303, f"/studio/review/{following.id}?done={clip.id}")
     page = moderator_client.get(answer.location).text
-    assert "Approuvé : « Six heures" in page
+    assert french("Approuvé : « Six heures") in page
     assert re.search(r'data-undo="\d+"', page)
     assert in_state(session, clip) == State.APPROVED
 
@@ -249,7 +250,7 @@ def test_a_note_is_kept_with_its_moment(moderator_client, make, session):
     moderator_client.post_form(f"/studio/review/{clip.id}/note", {"words": "Plaque ?", "at": "0:31"})
     (note,) = review.sheet(session, clip.id).notes
     assert (note.words, note.at_seconds) == ("Plaque ?", 31.0)
-    assert "« Plaque ? »" in moderator_client.get(f"/studio/review/{clip.id}").text
+    assert "«\u00a0Plaque ?\u00a0»" in moderator_client.get(f"/studio/review/{clip.id}").text
 
 
 def test_a_moment_that_is_none_is_explained(moderator_client, make):
@@ -322,7 +323,7 @@ def test_refusing_says_so_on_the_next_page(moderator_client, make, session):
     clip = make.clip()
     data = {"version": clip.version, "reason": "driving", "words": "Filmez à l’arrêt."}
     answer = moderator_client.post_form(f"/studio/review/{clip.id}/reject", data)
-    assert "Refusé : « Six heures" in moderator_client.get(answer.location).text
+    assert french("Refusé : « Six heures") in moderator_client.get(answer.location).text
     assert in_state(session, clip) == State.REJECTED
 
 

@@ -20,6 +20,7 @@ TOLD = {
     "product": "Solène 3",
     "owned_since": 2024,
     "music": "none",
+    "altered": True,
 }
 # What differs by its nature: which clip, when, by which door.
 OWN = {"id", "state", "state_since", "created_at", "version", "channel"}
@@ -28,7 +29,14 @@ OWN = {"id", "state", "state_since", "created_at", "version", "channel"}
 def by_form(client, _runtime, _tmp_path):
     page = client.get("/fr/participate/quotidien")
     token = re.search(r'name="token" value="([^"]+)"', page.text)[1]
-    told = {**TOLD, "owned_since": "2024", "themes": ["famille"], "token": token, "consents.site": "1"}
+    told = {
+        **TOLD,
+        "altered-asked": "1",
+        "owned_since": "2024",
+        "themes": ["famille"],
+        "token": token,
+        "consents.site": "1",
+    }
     assert client.post_form("/fr/participate/quotidien", told | {"consents.adult": "1"}).status_code == 303
 
 

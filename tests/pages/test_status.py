@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select, update
 
 from portal import cuts, desk, people, submission, withdrawal
 from portal.i18n import format_date, format_datetime
 from portal.models import Campaign, Clip, Cut, CutState, Job, Message, Person, Reason, State
+from portal.typography import french
 
 
 def ready_anew(runtime, make, clip):
@@ -57,9 +59,18 @@ def test_a_live_clip_can_be_shared_and_its_views_are_told_from_ten_on(client, li
     clip, token = link(State.PUBLISHED, views=9)
     page = client.get(f"/fr/s/{token}").text
     assert f'data-copy="http://portal.test/fr/c/{clip.id}-' in page
+    assert 'data-share="Six heures, le Galibier pour nous seuls"' in page
     assert "Vu 9 fois" not in page
     _clip, token = link(State.PUBLISHED, views=12)
     assert "Vu 12 fois" in client.get(f"/fr/s/{token}").text
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.PUBLISHED])
+def test_once_it_is_accepted_the_page_says_where_to_ask_for_a_correction(client, link, state):
+    _, token = link(state)
+    page = client.get(f"/fr/s/{token}").text
+    assert french("Un mot à corriger ?") + ' <a href="#messages">Écrivez-nous</a>' in page
+    assert 'id="messages"' in page
 
 
 def test_the_page_says_until_when_its_link_opens_it(client, link, session):

@@ -44,7 +44,7 @@ def test_whoever_is_on_a_link_is_on_it_again_and_nothing_jumps(page, tmp_path): 
     state(page, "in_review")
     expect(page.locator("[href='/withdraw']")).to_be_focused()
     assert not stays(page)
-    assert page.evaluate("() => scrollY") == at
+    page.wait_for_function("at => scrollY === at", arg=at)
 
 
 def test_whose_button_is_gone_is_led_to_what_the_page_says_now(page, tmp_path):  # noqa: F811
@@ -60,13 +60,28 @@ def test_whoever_is_in_an_open_form_keeps_the_page_until_leaving_it(page, tmp_pa
     shows(tmp_path, "in_review")
     page.clock.run_for(2500)
     state(page, "in_review")
-    page.clock.run_for(60_000)
+    with page.expect_response("**/index.html"):
+        page.clock.run_for(60_000)
     expect(page.locator("#title")).to_be_focused()
     assert stays(page)
     with page.expect_navigation():
         page.locator("[href='/withdraw']").focus()
         page.clock.run_for(31_000)
     expect(page.locator("[href='/withdraw']")).to_be_focused()
+
+
+def test_whoever_has_pressed_a_link_is_not_called_back_while_it_is_on_its_way(page, tmp_path):  # noqa: F811
+    opened(page, tmp_path, on="[href='/withdraw']")
+    held = []
+    page.route("**/withdraw", lambda route: held.append(route))  # noqa: PLW0108 - a builtin method is no handler
+    shows(tmp_path, "in_review")
+    page.locator("[href='/withdraw']").evaluate("one => one.click()")
+    # It looks twice (its clock is not set forward while a page is leaving); the second would be itself, loaded anew.
+    for _look in range(2):
+        with page.expect_response("**/index.html"):
+            pass
+    held[0].fulfill(body="<h1>Retirer</h1>", content_type="text/html")
+    page.get_by_role("heading", name="Retirer").wait_for()
 
 
 def test_whoever_is_on_the_player_is_on_the_one_that_takes_its_place(page, tmp_path):  # noqa: F811

@@ -14,6 +14,7 @@ from portal import campaigns
 from portal.database import db_now
 from portal.models import Clip, Consent, Film, Reason, State, Upload
 from portal.storage import Bucket
+from portal.typography import french
 
 WHOLE = {
     "title": "Lille – Biarritz",
@@ -38,6 +39,8 @@ def test_the_entry_shows_the_open_calls_and_the_rule_about_driving(client, make)
     assert page.status_code == 200
     assert "Quel trajet ?" in page.text
     assert "Jamais en conduisant" in page.text
+    assert '<link rel="canonical" href="http://portal.test/fr/participate">' in page.text
+    assert 'hreflang="de" href="http://portal.test/de/participate">' in page.text
 
 
 def test_the_entry_says_when_no_call_is_open(client):
@@ -97,9 +100,11 @@ def test_without_script_the_form_comes_first_then_one_signed_form_for_the_film(
     assert {row.purpose for row in session.scalars(select(Consent))} == {"site", "adult"}
 
 
-def test_the_signed_form_is_taken_by_the_storage_which_leads_back_to_us(client, link, session):
+def test_the_signed_form_is_taken_by_the_storage_which_leads_back_to_us(client, link, make, session):
+    make.campaign(max_seconds=75)
     _clip, token = link(State.DRAFT)
     page = client.get(client.post_form(f"/fr/s/{token}/film").location).text
+    assert "1\u00a0min\u00a015 et" in page
     action = html.unescape(re.search(r'action="(http[^"]+)" enctype', page)[1])
     fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
     mark = "part-of-the-form"
@@ -234,7 +239,7 @@ def test_texts_change_from_the_status_page(client, link, session):
 def test_withdrawing_takes_two_clicks_and_can_be_undone(client, link, session):
     clip, token = link(State.PUBLISHED)
     asked = client.get(f"/fr/s/{token}/withdraw")
-    assert "Retirer votre clip ?" in asked.text
+    assert french("Retirer votre clip ?") in asked.text
     for _again in range(2):
         assert client.post_form(f"/fr/s/{token}/withdraw").status_code == 303
     assert session.get_one(Clip, clip.id).state == State.WITHDRAWN

@@ -1,5 +1,8 @@
 """Asking to be called, and the list in the studio."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -74,6 +77,22 @@ def test_staff_see_who_waits_take_it_on_and_say_what_came_of_it(moderator_client
     assert row(runtime, case).phone == ""
     assert "Personne n’attend d’appel." in moderator_client.get("/studio/support").text
     assert "Garage de Grenoble, jeudi" in moderator_client.get("/studio/support?state=solved").text
+
+
+def test_a_call_that_is_late_counts_in_the_navigation_although_somebody_took_it_on(
+    moderator_client, runtime, moderator, case
+):
+    number = re.compile(r'À rappeler <span class="num dim">(\d+)</span>')
+    assert number.findall(moderator_client.get("/studio/support").text)[0] == "1"
+    moderator_client.post_form(f"/studio/support/{case.id}/take")
+    page = moderator_client.get("/studio/support").text
+    assert (number.findall(page), "que promis" in page) == ([], False)
+    with runtime.work() as session:
+        session.get_one(SupportCase, case.id).made_at -= timedelta(days=20)
+    page = moderator_client.get("/studio/support").text
+    assert number.findall(page)[0] == "1"
+    assert "1 auteur attend depuis plus longtemps que promis." in page
+    assert "aurait dû être contacté avant le" in page
 
 
 def test_solving_needs_a_word(moderator_client, runtime, case):

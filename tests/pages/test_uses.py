@@ -9,6 +9,7 @@ from config import ProofSettings
 from portal import invitations, owner_levels, submission
 from portal.lifecycle import OWNER, Actor, ActorKind
 from portal.models import Clip, Consent, ConsentWording, OwnerLevel, OwnerProof, State
+from portal.typography import french
 from portal.web import create_app
 
 USES = "/studio/uses"
@@ -128,7 +129,7 @@ def test_a_list_that_cannot_be_read_is_said_to_be_our_trouble(checking, with_ord
         (OwnerLevel.INVITED, "list", "La marque l’a invité·e à partir de sa liste de clients."),
         (OwnerLevel.INVITED, invitations.FORWARDED, "l’invitation a été transmise à cette personne."),
         (OwnerLevel.PURCHASE_PROVEN, "orders", "est dans les commandes de la marque."),
-        (OwnerLevel.PURCHASE_PROVEN, "garage", "Vérification : garage."),
+        (OwnerLevel.PURCHASE_PROVEN, "garage", french("Vérification : garage.")),
         (OwnerLevel.NOT_PROVEN, "", "nous n’avons pas vu de preuve."),
     ],
 )

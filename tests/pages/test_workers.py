@@ -1,6 +1,10 @@
 """What the workers say of their film tools and their jail, as the doctor, the health page and the studio show it."""
 
+import dataclasses
+from datetime import timedelta
+
 from portal import doctor, workers
+from portal.typography import french
 
 FIT = {
     "sandbox": "1",
@@ -60,11 +64,45 @@ def test_the_doctor_and_the_settings_page_say_whether_captions_are_made_by_machi
     assert "lacks model.bin" not in page.partition("Sous-titres automatiques")[2].partition("</dd>")[0]
 
 
+def test_whoever_writes_letters_by_other_settings_than_the_sites_is_named_and_no_value_is_told(
+    runtime, make, admin_client
+):
+    own, site = runtime.settings, runtime.settings.site
+    others = (
+        dataclasses.replace(own, site=dataclasses.replace(site, secret_key="another key " * 4)),
+        dataclasses.replace(own, site=dataclasses.replace(site, url="http://127.0.0.1:8000")),
+        dataclasses.replace(own, mail=dataclasses.replace(own.mail, url="smtp://elsewhere.test")),
+    )
+    marks = {workers.mark(one) for one in (own, *others)}
+    assert len(marks) == 4
+    assert not [one for one in marks if site.secret_key in one or len(one) > 12]
+    sentence = "Écrit ses lettres avec d’autres SITE_URL"
+    make.worker("errands", **FIT, lanes=["light"], writes_as=workers.mark(own))
+    make.worker("films", **FIT, lanes=["heavy"], writes_as=workers.mark(others[0]))
+    assert "worker" not in doctor.faults(runtime)
+    assert sentence not in admin_client.get("/studio/settings").text
+    make.worker("stray", **FIT, lanes=["light"], writes_as=workers.mark(others[0]))
+    assert doctor.faults(runtime)["worker"].startswith("stray writes letters by another SITE_URL, SECRET_KEY")
+    assert admin_client.get("/studio/settings").text.count(sentence) == 1
+
+
 def test_the_health_page_misses_film_tools_only_when_no_worker_takes_films(make, client):
     make.worker("unfit", **UNFIT)
     assert "ffmpeg" in client.get("/readyz").json["missing"]
     make.worker("fit", **FIT)
     assert "ffmpeg" not in client.get("/readyz").json["missing"]
+
+
+def test_a_dead_film_worker_is_missed_by_the_health_page_and_the_doctor_although_another_one_lives(
+    runtime, make, client
+):
+    make.worker("errands", lanes=["light"])
+    make.worker("films", lanes=["heavy", "slow"], ago=timedelta(minutes=2))
+    assert "worker" in client.get("/readyz").json["missing"]
+    assert doctor.faults(runtime)["worker"] == "for the lane heavy is missing or silent"
+    make.worker("more films", lanes=["heavy", "slow"])
+    assert "worker" not in client.get("/readyz").json["missing"]
+    assert "worker" not in doctor.faults(runtime)
 
 
 def test_the_studios_settings_show_the_jail_and_a_red_line_when_it_is_off(make, admin_client):
@@ -81,7 +119,7 @@ def test_the_studios_settings_show_the_jail_and_a_red_line_when_it_is_off(make, 
 
 
 def test_the_settings_page_names_the_oldest_safe_ffmpeg_whatever_the_workers_say(make, admin_client):
-    line = f"<dt>ffmpeg</dt><dd>version minimale : {workers.FLOOR}</dd>"
+    line = french(f"<dt>ffmpeg</dt><dd>version minimale : {workers.FLOOR}</dd>")
     assert line in admin_client.get("/studio/settings").text
     for name, facts in (("fit", FIT), ("packaged", {**FIT, "ffmpeg_floor_ok": None}), ("old", OLD)):
         make.worker(name, **facts)

@@ -95,7 +95,9 @@ def test_their_new_yes_moves_the_end_on_and_keeps_the_first(runtime, ending, ses
     held = session.get_one(Clip, clip.id)
     assert held.consent_until > db_now(session) + timedelta(days=600)
     assert [one.answer for one in signatures.answers(session, held)] == ["agreed", "agreed"]
-    verbs = session.scalars(select(AuditEvent.verb).where(AuditEvent.verb.like("cosign%")))
+    verbs = session.scalars(
+        select(AuditEvent.verb).where(AuditEvent.verb.like("cosign%")).order_by(AuditEvent.id)
+    )
     assert verbs.all() == ["cosign_agree", "cosign_renew"]
     session.rollback()
     assert respond(runtime, rows["Malik"]) is False

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from portal import captions, cuts, gallery, lifecycle, submission, workers
+from portal import captions, cuts, gallery, lifecycle, review, submission, workers
 from portal.cards import Presentation
 from portal.cuts import Report
 from portal.edits import EditList, Passage
@@ -332,3 +332,67 @@ def test_one_knows_whether_captions_are_on_their_way(at_work, runtime, clip):
         assert not captions.are_coming(session, row)
         lifecycle.enqueue(session, row, JobKind.CAPTIONS)
         assert captions.are_coming(session, row)
+
+
+HEARD = {"looked": {"good": {"no_speech": "Quelqu’un semble parler."}, "failed": {}}}
+MUTED = EditList(mutes=(Passage(0.0, 7.0),))
+
+
+@pytest.fixture
+def wanting(runtime, at_work, clip):
+    """Whether approving would ask for checked captions, where the setting asks for any."""
+
+    def asked(facts=None, edits=None):
+        with runtime.work() as session:
+            film = session.get_one(Film, clip.film_id)
+            film.facts = {**film.facts, "duration_seconds": 7.0, **(facts or {})}
+            if edits is not None:
+                session.get_one(Cut, session.get_one(Clip, clip.id).cut_id).edits = edits.as_json()
+            session.flush()
+            return review.waits_for_captions(session, session.get_one(Clip, clip.id))
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("facts", "edits", "is_wanting"),
+    [
+        ({}, None, False),
+        (HEARD, None, True),
+        ({"heard_lang": "fr"}, None, True),
+        (HEARD, MUTED, False),
+        (HEARD, EditList(mutes=(Passage(0.0, 4.0),)), True),
+    ],
+    ids=["nobody speaks", "speech", "a language", "muted", "muted in part"],
+)
+def test_a_film_in_which_somebody_speaks_wants_captions(wanting, facts, edits, is_wanting):
+    assert wanting(facts, edits) is is_wanting
+
+
+def test_captions_are_wanting_until_a_person_has_checked_those_in_the_language_that_is_spoken(
+    wanting, at_work
+):
+    at_work.machine()
+    assert wanting()
+    at_work.check(1)
+    assert not wanting(HEARD)
+    at_work.replace(TEXT.replace("On part", "Nous partons"), version=2)
+    assert wanting(HEARD)
+
+
+def test_checked_words_in_another_language_do_not_stand_for_those_that_are_spoken(runtime, wanting, at_work):
+    at_work.replace(lang="en")
+    act(runtime, captions.check, at_work.clip, "en", by=at_work.by, seen_version=1)
+    assert not wanting(HEARD)
+    at_work.machine()
+    assert wanting(HEARD)
+
+
+def test_words_that_are_cut_out_need_no_captions(wanting, at_work):
+    at_work.machine()
+    assert not wanting(HEARD, EditList(mutes=(Passage(0.5, 6.5),)))
+
+
+def test_while_a_machine_listens_nobody_knows_whether_captions_are_wanting(runtime, wanting, clip):
+    act(runtime, captions.listen, clip)
+    assert wanting()

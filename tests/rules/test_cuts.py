@@ -60,7 +60,7 @@ def cut(runtime, clip, number):
 
 def letters(runtime):
     with runtime.read() as session:
-        return list(session.scalars(select(Notice)))
+        return list(session.scalars(select(Notice).order_by(Notice.id)))
 
 
 def test_a_proposal_is_made_by_the_worker_on_whole_frames(runtime, make, by, bells):

@@ -25,6 +25,24 @@ def wish(make, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "is_altered"),
+    [("yes", True), ("1", True), ("No", False), ("", False)],
+)
+def test_a_list_says_by_yes_or_no_what_a_machine_has_made(runtime, wish, tmp_path, said, is_altered):
+    side = tmp_path / "films.csv"
+    side.write_text(f"file,campaign,email,altered\n{wish.path.name},quotidien,lea@mail.example,{said}\n")
+    (told,) = importing.wishes([], side, {}, default_lang="fr")
+    assert bool(told.texts.altered) is is_altered
+
+
+def test_a_list_that_says_perhaps_is_not_taken(wish, tmp_path):
+    side = tmp_path / "films.csv"
+    side.write_text(f"file,altered\n{wish.path.name},perhaps\n")
+    with pytest.raises(ValueError, match="neither yes nor no"):
+        importing.wishes([], side, {}, default_lang="fr")
+
+
+@pytest.mark.parametrize(
     ("point", "times"),
     [
         ("unit.committed", 1),

@@ -52,16 +52,17 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(runtime, se
 def test_an_unknown_address_takes_as_long_as_a_wrong_password(runtime, session):
     add(runtime, "ines@brand.example")
 
-    def best(email):
-        times = []
-        for _ in range(5):
-            start = time.thread_time()
-            with pytest.raises(NotAllowed):
-                people.authenticate(session, email, "une autre phrase")
-            times.append(time.thread_time() - start)
-        return min(times)
+    def taken(email):
+        start = time.thread_time()
+        with pytest.raises(NotAllowed):
+            people.authenticate(session, email, "une autre phrase")
+        return time.thread_time() - start
 
-    assert best("nobody@brand.example") > 0.6 * best("ines@brand.example")
+    # In turns: what else the machine does slows down both, and the quickest of each is the least disturbed.
+    unknown, known = zip(
+        *((taken("nobody@brand.example"), taken("ines@brand.example")) for _ in range(5)), strict=True
+    )
+    assert min(unknown) > 0.6 * min(known)
 
 
 def test_an_owner_cannot_sign_in(runtime, session, make):

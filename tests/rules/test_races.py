@@ -130,7 +130,7 @@ def test_an_owner_who_takes_back_while_the_worker_reports_is_not_turned_away(run
             owner = pool.submit(take_back)
             wait_for_a_lock(runtime, owner)
             lifecycle.move(writing, writing.get_one(Clip, clip.id), "publish", by=WORKER)
-        owner.result(timeout=30)
+        owner.result(timeout=240)
     assert session.get_one(Clip, clip.id).state == State.WITHDRAWN
 
 
@@ -193,7 +193,7 @@ def test_of_two_who_do_the_same_in_the_same_moment_the_second_finds_what_the_fir
             session.flush()
             other = pool.submit(second)
             wait_for_a_lock(runtime, other)
-        other.result(timeout=30)
+        other.result(timeout=240)
     with runtime.read() as session:
         assert session.scalar(counted) == before + 1
 
@@ -205,7 +205,7 @@ def wait_for_a_lock(runtime, other):
     waits = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 240
     with runtime.engine.connect() as looking:
         while not looking.execute(waits).scalar_one():
             assert time.monotonic() < ends

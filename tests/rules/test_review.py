@@ -160,9 +160,10 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(runtime, session, make, in
 
 def test_the_history_says_who_changed_what_since(runtime, session, make, hugo):
     clip = make.clip()
-    decide(runtime, clip, "edit", hugo, title="Un autre titre", themes=[])
+    decide(runtime, clip, "edit", hugo, title="Un autre titre", themes=[], is_typo=True)
     (happened,) = review.history(session, clip, since_version=clip.version)
-    assert (happened.verb, happened.who, happened.detail) == ("edit", "Hugo B.", {"fields": ["title"]})
+    assert (happened.verb, happened.who) == ("edit", "Hugo B.")
+    assert happened.detail == {"fields": ["title"], "typo": True}
 
 
 PAIRS = [
@@ -180,7 +181,7 @@ def test_of_two_moderators_at_the_same_moment_one_wins(runtime, session, make, i
     start, outcomes = threading.Barrier(2), []
 
     def try_it(person):
-        more = {"title": f"Le titre de {person.name}", "themes": []} if verb == "edit" else {}
+        more = {"title": f"Le titre de {person.name}", "is_typo": True} if verb == "edit" else {}
         start.wait()
         try:
             decide(runtime, clip, verb, person, *given, **more)

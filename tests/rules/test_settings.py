@@ -25,6 +25,11 @@ def test_every_mistake_is_reported_at_once_with_name_and_example(tmp_path):
     assert all("for example" in fault for fault in caught.value.faults)
 
 
+def test_captions_are_required_where_that_is_asked_for_and_nowhere_else(tmp_path):
+    assert not read(tmp_path).site.requires_captions
+    assert read(tmp_path, REQUIRE_CAPTIONS="on").site.requires_captions
+
+
 @pytest.mark.parametrize("name", ["été-films", "Films", "f", "films.public", "films/public"])
 def test_a_bucket_has_a_name_that_every_storage_takes(tmp_path, name):
     with pytest.raises(SettingsError):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config import Settings
-from portal import doctor
+from portal import doctor, storage_rules
 from portal.errors import Missing, Unavailable
 from portal.storage import Bucket, Storage
 from tests.conftest import with_settings
@@ -151,3 +151,4 @@ def test_the_doctor_sees_originals_that_everybody_can_read_and_films_that_nobody
     assert "ORIGINALS ARE PUBLIC" in found
     assert f"gives nobody what lies in the bucket {settings.originals_bucket}" in found
     assert "storage" not in doctor.faults(runtime)
+    assert storage_rules.are_originals_open(storage_rules.faults(with_settings(runtime, storage=swapped)))

@@ -48,6 +48,7 @@ def test_a_name_falls_back_to_the_sites_language_then_to_any(make):
     theme = make.theme("neige", fr="Neige", en="Snow")
     assert themes.name_of(theme, "en", "fr") == "Snow"
     assert themes.name_of(theme, "de", "fr") == "Neige"
+    assert themes.named(theme, "de", "fr") == ("Neige", "fr")
     assert themes.name_of(make.theme("mer", de="Meer"), "en", "fr") == "Meer"
 
 
