@@ -116,7 +116,11 @@ def test_a_pause_lets_the_screen_sleep_until_it_goes_on(send, page):  # noqa: F8
 
 
 def test_parts_that_fail_together_wait_together(send, page):  # noqa: F811
-    portal = send(lambda _number, portal: 503 if len(portal.put) <= 3 else 200)
+    portal = send(lambda *_: None)
+    portal.until(lambda: len(portal.hanging) == 3)
+    portal.storage = lambda *_: 200
+    for route in portal.hanging:
+        route.fulfill(status=503)
     portal.until(portal.is_done)
     assert page.evaluate("() => waits.length") > 0
     # The first pause is one second and a quarter at most.
