@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from config import Settings, StorageSettings
 from portal.database import make_engine, make_sessions
-from portal.i18n import SOURCE, language
+from portal.i18n import SOURCE, keep_time_of, language
 from portal.jobs import Bell, Wake
 from portal.mailer import Mailer
 from portal.migrations import upgrade
@@ -70,7 +70,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def in_french() -> Iterator[None]:
-    """Every test begins in the language of the sentences, whatever a page before it was asked in."""
+    """Every test begins in the language of the sentences and in UTC, whatever a test before it was asked or set up in."""
+    keep_time_of("UTC")
     with language(SOURCE):
         yield
 

@@ -26,7 +26,7 @@ Words = list[tuple[str, str]]
 def words() -> Words | None:
     """What was written into the form of this request; None where there is nothing to keep, or it is not to be kept.
 
-    A file cannot be put back by a page, a password must not lie in one, and what another site's page sends is not ours.
+    Ticks and numbers alone are soon set again. A file cannot be put back by a page, a password must not lie in one, and what another site's page sends is not ours.
     """
     told = [(name, value) for name, value in request.form.items(multi=True) if name not in _OF_THE_PAGE]
     has_file = any(file.filename for file in request.files.values())
@@ -34,7 +34,7 @@ def words() -> Words | None:
     size = sum(len(name) + len(value) for name, value in told)
     if has_file or has_secret or size > _MOST or not _is_from_here():
         return None
-    return told if any(value.strip() for _name, value in told) else None
+    return told if any(_is_prose(value) for _name, value in told) else None
 
 
 def _is_from_here() -> bool:

@@ -32,8 +32,9 @@ def test_whoever_is_not_signed_in_is_asked_to(client, make):
 def test_a_form_sent_after_the_session_ended_leads_through_the_sign_in_to_the_clip(
     client, moderator_client, make
 ):
+    # Of ticks alone nothing is kept (tests/pages/test_kept.py tells of words).
     clip = make.clip()
-    answer = approve(client, clip)
+    answer = approve(client, clip, title="")
     assert answer.status_code == 303
     assert f"next=/studio/review/{clip.id}/approve" in answer.location
     back = moderator_client.get(f"/studio/review/{clip.id}/approve")
@@ -137,7 +138,7 @@ def test_a_colleague_can_take_the_clip_over(moderator_client, admin_client, make
     clip = make.clip()
     moderator_client.get(f"/studio/review/{clip.id}")
     admin_client.post_form(f"/studio/review/{clip.id}/claim")
-    assert "en ce moment" not in admin_client.get(f"/studio/review/{clip.id}").text
+    assert "Ouvert par" not in admin_client.get(f"/studio/review/{clip.id}").text
     assert "Ouvert par Ada L." in moderator_client.get(f"/studio/review/{clip.id}").text
 
 

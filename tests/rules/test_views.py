@@ -132,6 +132,6 @@ def test_the_thanks_say_how_often_and_carry_the_moderators_line_and_the_public_a
         mail = letters.compose(session, notice, site=site, link=link)
         assert session.scalars(select(Decision)).one().words == "Votre lever de soleil nous a plu."
     assert link == f"http://portal.test/fr/c/{clip.id}"
-    assert "1 234" in mail.subject
+    assert "1\u202f234" in mail.subject
     assert "Votre lever de soleil nous a plu." in mail.text
     assert mail.refuse_url
