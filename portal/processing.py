@@ -19,6 +19,9 @@ from portal.lifecycle import Actor, enqueue, move
 from portal.models import Clip, Cut, Film, Job, JobState, State, Upload, UploadState
 from portal.notices import NoticeKind
 
+FORM_SECONDS = 1800.0
+"""So long nobody is reminded of the form that is beside the film: short films are made before it is filled in."""
+
 
 def film_of(session: Session, claim: Claim) -> Film:
     """The film to be made; raises Missing when it is erased."""
@@ -106,8 +109,9 @@ def film_ready(
     for kind in next_jobs:
         enqueue(session, clip, kind, film_id=film.id)
     if not readiness.settle(session, clip):
-        # The film is ready and the form is not: the owner can do something about it.
-        notices.tell(session, NoticeKind.FINISH_LATER, clip, occasion=f"finish_later:{clip.id}:{film.number}")
+        # The film is ready and the form is not: the owner can do something about it, and may well be at it now.
+        occasion = f"finish_later:{clip.id}:{film.number}"
+        notices.tell(session, NoticeKind.FINISH_LATER, clip, occasion=occasion, delay=FORM_SECONDS)
     return True
 
 

@@ -256,7 +256,7 @@ def edit(session: Session, clip: Clip, texts: Texts, *, by: Actor, access: Acces
         _acknowledge(session, clip)
     if "speech_lang" in changed:
         captions.declared_anew(session, clip)
-    readiness.settle(session, clip, by=by)
+    _hand_on(session, clip, by=by)
     return changed
 
 
@@ -290,7 +290,7 @@ def agree(
     for purpose in sorted(back):
         consent.revoke(session, clip, purpose, by=by)
     uses.tell(session, clip, uses.Why.REVOKED, back)
-    readiness.settle(session, clip, by=by)
+    _hand_on(session, clip, by=by)
 
 
 def answer(session: Session, clip: Clip, texts: Texts, *, by: Actor, access: Access = BY_LINK) -> None:
@@ -327,6 +327,13 @@ def missing(session: Session, clip: Clip) -> list[str]:
 def settle(session: Session, clip: Clip) -> bool:
     """Hand the clip to review when its film is ready and nothing is missing; whether it went."""
     return readiness.settle(session, clip)
+
+
+def _hand_on(session: Session, clip: Clip, *, by: Actor) -> None:
+    if not {*readiness.missing(session, clip)} - {"email_confirmation"}:
+        # What asked for words and agreements has become untrue.
+        notices.cancel(session, clip, notices.NoticeKind.FINISH_LATER)
+    readiness.settle(session, clip, by=by)
 
 
 def _acknowledge(session: Session, clip: Clip) -> None:

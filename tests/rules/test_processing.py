@@ -6,13 +6,24 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import cuts, keys, leases, processing, publications
+from portal import cuts, keys, leases, processing, publications, submission
 from portal.cuts import Report, Stored
 from portal.database import db_now
 from portal.errors import Code, Conflict, Missing
 from portal.jobs import JobKind
-from portal.lifecycle import CLOCK, enqueue, move
-from portal.models import Clip, CoSignature, Film, Job, JobState, Notice, Publication, Rendition, State
+from portal.lifecycle import CLOCK, OWNER, enqueue, move
+from portal.models import (
+    Clip,
+    CoSignature,
+    Film,
+    Job,
+    JobState,
+    Notice,
+    NoticeState,
+    Publication,
+    Rendition,
+    State,
+)
 from tests.factories import act
 
 
@@ -132,7 +143,17 @@ def test_a_ready_film_waits_for_the_form_and_its_owner_is_reminded(runtime, make
     assert ready(runtime, clip, ask(runtime, clip))
     assert now_at(runtime, clip).state == State.PROCESSING
     with runtime.read() as session:
-        assert session.scalars(select(Notice.kind)).all() == ["finish_later"]
+        letter = session.scalars(select(Notice)).one()
+        # Not while the form is being filled in.
+        waits = letter.run_after - db_now(session)
+        assert (letter.kind, letter.state) == ("finish_later", NoticeState.WAITING)
+        assert waits > timedelta(minutes=25)
+    with runtime.work() as session:
+        submission.edit(session, session.get_one(Clip, clip.id), submission.Texts(title="Le col"), by=OWNER)
+    assert now_at(runtime, clip).state == State.IN_REVIEW
+    with runtime.read() as session:
+        told = session.execute(select(Notice.kind, Notice.state).where(Notice.kind == "finish_later")).all()
+    assert told == [("finish_later", NoticeState.CANCELLED)]
 
 
 def test_making_a_film_again_replaces_its_files(runtime, clip):
