@@ -90,7 +90,8 @@ def test_a_broker_that_hangs_is_asked_once_and_refuses_nobody(process, silent, h
     assert begin(client, network).status_code == 201
     assert calls(silent) > 0
     assert [begin(client, network).status_code for _ in range(5)] == [201] * 5
-    assert calls(silent) == 0
+    # Not each of the five asks; on a slow machine one may look again whether it is back.
+    assert calls(silent) <= 1
 
 
 def test_while_the_counter_is_asked_others_write(process, hanging, network, runtime, make):
